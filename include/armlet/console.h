@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A character console: what is between a UART and the outside (a terminal, a file, a socket).
+ *
+ * Output goes through a bounded ring that the I/O thread drains, so that a vCPU never waits for a
+ * slow reader: the device sees CONSOLE_FULL coming (console_put() returns false), shows it to the
+ * guest as a full transmit FIFO, and is told by `output_ready` when there is room again.
+ * Input is pulled: the console calls `input` only while the device has said that it has room, so
+ * that nothing is read from the outside that can't be kept.
+ *
+ * Lock order: a device's lock is taken before the console's; the console calls the device's
+ * callbacks without its own lock held.
+ */
+#ifndef ARMLET_CONSOLE_H
+#define ARMLET_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct console;
+
+/* What a device lends to its console. Callbacks run on the I/O thread. */
+struct console_client {
+    void *context;
+    /* Bytes from outside; returns how many were taken (the rest is offered again on resume). */
+    size_t (*input)(void *context, const uint8_t *bytes, size_t count);
+    /* The ring has room again after console_put() returned false. */
+    void (*output_ready)(void *context);
+};
+
+/* Attaches the one client of a console. Before the run. */
+void console_attach(struct console *console, const struct console_client *client);
+
+/*
+ * Queues one byte to the outside. False: the byte was taken, but the ring is now so full that the
+ * client should hold back until output_ready. A client that goes on regardless loses bytes only
+ * when the slack is used up, and those are counted. Any thread, calls ordered by the client.
+ */
+bool console_put(struct console *console, uint8_t byte);
+
+/* The client took fewer bytes than offered and has room again: offer the rest. Any thread. */
+void console_resume_input(struct console *console);
+
+#endif

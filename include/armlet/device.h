@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A device: registers at offsets, and nothing that tells where or in which VM they are.
+ *
+ * A device embeds `struct device` as its first member, is created from what it is lent
+ * (struct device_resources), and keeps its guest-visible registers in one plain sub-struct apart
+ * from host handles, so that reset, tests and a saved state act on that struct alone.
+ *
+ * Threads:
+ *   create, describe, destroy   the I/O thread, while no vCPU runs
+ *   reset                       the I/O thread, while no vCPU runs
+ *   read, write                 any vCPU thread, several at once: the device locks itself
+ *   timers, console, notify     the I/O thread, beside running vCPUs
+ *
+ * The guest is hostile: any offset below size_bytes, any width, any value, any order. A bad access
+ * reads as zero or is ignored; it never fails, blocks, allocates or logs without limit.
+ */
+#ifndef ARMLET_DEVICE_H
+#define ARMLET_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "armlet/access.h"
+#include "armlet/error.h"
+#include "armlet/gpa.h"
+#include "armlet/irq.h"
+
+struct console;
+struct device;
+struct event_loop;
+struct fdt_writer;
+struct guest_memory;
+struct log;
+
+/* Where the machine put a device; only describe() is told, for the device tree. */
+struct device_place {
+    gpa_t base;
+    uint32_t spi; /* SPI number, 0 for INTID 32 */
+};
+
+struct device_ops {
+    /* The result's bits above the width are ignored. */
+    uint64_t (*read)(struct device *device, uint64_t offset, enum access_width width);
+    /* The value's bits above the width are zero. */
+    void (*write)(struct device *device, uint64_t offset, enum access_width width, uint64_t value);
+    /* Back to the state after create, with host handles kept. */
+    void (*reset)(struct device *device);
+    /* Writes the device's nodes below the root; may be NULL. Errors stick in the writer. */
+    void (*describe)(struct device *device, struct fdt_writer *writer,
+                     const struct device_place *place);
+    void (*destroy)(struct device *device);
+};
+
+struct device {
+    const struct device_ops *ops;
+    const char *name;    /* static, lower case: "pl011" */
+    uint64_t size_bytes; /* of the register block; a multiple of 4 KiB unless said otherwise */
+};
+
+/* What a device may be lent. All of it outlives the device; members a class doesn't use are NULL.
+ */
+struct device_resources {
+    struct irq_line *irq;
+    struct event_loop *loop;
+    struct console *console;
+    struct guest_memory *memory;
+    struct log *log;
+};
+
+/* A kind of device that the machine can create by name. */
+struct device_class {
+    const char *name;
+    struct device *(*create)(const struct device_resources *resources, struct error *error);
+};
+
+/* devices/builtin.c: all classes, ended by NULL. */
+extern const struct device_class *const builtin_device_classes[];
+
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

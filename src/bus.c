@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bus.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CAPACITY = 16 };
+
+void bus_init(struct bus *bus, struct arena *arena)
+{
+    *bus = (struct bus){.arena = arena};
+}
+
+static bool grow(struct bus *bus, struct error *error)
+{
+    size_t capacity = bus->capacity ? 2 * bus->capacity : FIRST_CAPACITY;
+    struct bus_entry *entries = arena_alloc(bus->arena, capacity, sizeof(*entries), error);
+
+    if (!entries)
+        return false;
+    if (bus->count)
+        memcpy(entries, bus->entries, bus->count * sizeof(*entries));
+    bus->entries = entries;
+    bus->capacity = capacity;
+    return true;
+}
+
+bool bus_add(struct bus *bus, struct device *device, gpa_t base, struct error *error)
+{
+    assert(!bus->frozen);
+    if (device->size_bytes == 0 || gpa_range_wraps(base, device->size_bytes))
+        return error_set(error, ERROR_INTERNAL, 0,
+                         "device '%s' at 0x%" PRIx64 " has an impossible size of 0x%" PRIx64
+                         " bytes",
+                         device->name, base.value, device->size_bytes);
+    if (bus->count == bus->capacity && !grow(bus, error))
+        return error_add_context(error, "cannot add device '%s'", device->name);
+    bus->entries[bus->count++] = (struct bus_entry){
+        .base = base,
+        .size_bytes = device->size_bytes,
+        .device = device,
+    };
+    return true;
+}
+
+static int by_base(const void *left, const void *right)
+{
+    const struct bus_entry *a = left;
+    const struct bus_entry *b = right;
+
+    return (a->base.value > b->base.value) - (a->base.value < b->base.value);
+}
+
+bool bus_freeze(struct bus *bus, struct error *error)
+{
+    if (bus->count)
+        qsort(bus->entries, bus->count, sizeof(*bus->entries), by_base);
+    for (size_t i = 1; i < bus->count; i++) {
+        const struct bus_entry *low = &bus->entries[i - 1];
+        const struct bus_entry *high = &bus->entries[i];
+
+        if (high->base.value - low->base.value < low->size_bytes)
+            return error_set(error, ERROR_INTERNAL, 0,
+                             "devices '%s' at 0x%" PRIx64 " and '%s' at 0x%" PRIx64 " overlap",
+                             low->device->name, low->base.value, high->device->name,
+                             high->base.value);
+    }
+    bus->frozen = true;
+    return true;
+}
+
+static bool contains(const struct bus_entry *entry, gpa_t address)
+{
+    /* Below the base the difference wraps to a number above any size. */
+    return address.value - entry->base.value < entry->size_bytes;
+}
+
+const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *cursor, gpa_t address)
+{
+    size_t low = 0;
+    size_t high = bus->count;
+
+    if (cursor->last < high && contains(&bus->entries[cursor->last], address))
+        return &bus->entries[cursor->last];
+
+    /* Invariant: entries below `low` start at or below the address, those from `high` above. */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (bus->entries[middle].base.value <= address.value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0 || !contains(&bus->entries[low - 1], address))
+        return NULL;
+    cursor->last = low - 1;
+    return &bus->entries[low - 1];
+}
+
+bool bus_access(const struct bus *bus, struct bus_cursor *cursor, gpa_t address,
+                enum access_kind kind, enum access_width width, uint64_t *value)
+{
+    const struct bus_entry *entry = bus_find(bus, cursor, address);
+
+    if (__builtin_expect(!entry, 0) ||
+        entry->size_bytes - (address.value - entry->base.value) < (uint64_t)width) {
+        if (kind == ACCESS_READ)
+            *value = 0;
+        return false;
+    }
+
+    struct device *device = entry->device;
+    uint64_t offset = address.value - entry->base.value;
+    if (kind == ACCESS_READ)
+        *value = device->ops->read(device, offset, width) & access_mask(width);
+    else
+        device->ops->write(device, offset, width, *value & access_mask(width));
+    return true;
+}

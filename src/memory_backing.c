@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory_backing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+#define TWO_MIB    ((size_t)2 << 20)
+#define MIB_OF(n)  ((uint64_t)(n) >> 20)
+
+static bool map_failed(struct error *error, const struct options *options, const char *hint)
+{
+    return error_set(error, ERROR_HOST, errno, "cannot map %" PRIu64 " MiB of guest memory%s",
+                     MIB_OF(options->memory_bytes), hint);
+}
+
+/*
+ * Anonymous memory at an address that is a multiple of 2 MiB, as guest addresses are: only then
+ * can the host use huge pages for both its own and the guest's translation.
+ */
+static bool map_anonymous(struct memory_mapping *mapping, const struct options *options,
+                          struct error *error)
+{
+    size_t bytes = options->memory_bytes + TWO_MIB;
+    uint8_t *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (start == MAP_FAILED)
+        return map_failed(error, options, "");
+    mapping->mapping = start;
+    mapping->mapping_bytes = bytes;
+    mapping->memory.host = start + (-(uintptr_t)start & (TWO_MIB - 1));
+    if (options->backing == BACKING_TRANSPARENT &&
+        madvise(mapping->memory.host, options->memory_bytes, MADV_HUGEPAGE) != 0)
+        return error_set(error, ERROR_HOST, errno,
+                         "the host's kernel has no transparent huge pages");
+    return true;
+}
+
+static bool map_hugetlb(struct memory_mapping *mapping, const struct options *options,
+                        struct error *error)
+{
+    int size_flag = 0;
+    size_t bytes = options->memory_bytes;
+
+    if (options->huge_page_bytes) {
+        size_flag = __builtin_ctzll(options->huge_page_bytes) << MAP_HUGE_SHIFT;
+        if (bytes % options->huge_page_bytes)
+            return error_set(error, ERROR_USAGE, 0,
+                             "--memory of %" PRIu64 " MiB is not a multiple of the huge page size, "
+                             "%" PRIu64 " MiB",
+                             MIB_OF(bytes), MIB_OF(options->huge_page_bytes));
+    }
+    /* Without MAP_NORESERVE the pages are set aside now, or the call fails. */
+    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size_flag, -1, 0);
+    if (start == MAP_FAILED)
+        return map_failed(error, options,
+                          " on huge pages (see HugePages_Free in /proc/meminfo; "
+                          "set vm.nr_hugepages)");
+    mapping->mapping = start;
+    mapping->mapping_bytes = bytes;
+    mapping->memory.host = start;
+    return true;
+}
+
+static bool prepare_file(int fd, const struct options *options, struct error *error)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return error_set(error, ERROR_FILE, 0, "it is not a regular file");
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return error_set(error, ERROR_FILE, errno, "it is in use by another machine");
+    if ((uint64_t)status.st_size > options->memory_bytes)
+        return error_set(error, ERROR_FILE, 0,
+                         "it is larger (%" PRIu64 " MiB) than the guest's memory (%" PRIu64 " MiB)",
+                         MIB_OF(status.st_size), MIB_OF(options->memory_bytes));
+    /* Sets the blocks aside, so that a full file system is an error now and not SIGBUS later. */
+    int failure = posix_fallocate(fd, 0, (off_t)options->memory_bytes);
+    if (failure)
+        return error_set(error, ERROR_HOST, failure, "cannot set %" PRIu64 " MiB aside",
+                         MIB_OF(options->memory_bytes));
+    return true;
+}
+
+static bool map_file(struct memory_mapping *mapping, const struct options *options,
+                     struct error *error)
+{
+    const char *path = options->memory_path;
+
+    mapping->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (mapping->fd < 0)
+        return error_set(error, ERROR_FILE, errno, "cannot open memory file '%s'", path);
+    if (!prepare_file(mapping->fd, options, error))
+        return error_add_context(error, "cannot use memory file '%s'", path);
+
+    void *start = mmap(NULL, options->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                       mapping->fd, 0);
+    if (start == MAP_FAILED)
+        return map_failed(error, options, " from a file");
+    mapping->mapping = start;
+    mapping->mapping_bytes = options->memory_bytes;
+    mapping->memory.host = start;
+    return true;
+}
+
+static bool prepare_pages(const struct memory_mapping *mapping, const struct options *options,
+                          struct error *error)
+{
+    void *host = mapping->memory.host;
+
+    if (options->prefault && madvise(host, options->memory_bytes, MADV_POPULATE_WRITE) != 0)
+        return error_set(error, ERROR_HOST, errno, "cannot prefault %" PRIu64 " MiB",
+                         MIB_OF(options->memory_bytes));
+    /* Without --prefault a page is locked when the guest first touches it. */
+    if (options->locked && mlock2(host, options->memory_bytes, MLOCK_ONFAULT) != 0)
+        return error_set(error, ERROR_HOST, errno,
+                         "cannot lock %" PRIu64 " MiB (see `ulimit -l`)",
+                         MIB_OF(options->memory_bytes));
+    return true;
+}
+
+static bool map(struct memory_mapping *mapping, const struct options *options, struct error *error)
+{
+    switch (options->backing) {
+    case BACKING_HUGETLB:
+        return map_hugetlb(mapping, options, error);
+    case BACKING_SHARED_FILE:
+        return map_file(mapping, options, error);
+    case BACKING_DEFAULT:
+    case BACKING_TRANSPARENT:
+        break;
+    }
+    return map_anonymous(mapping, options, error);
+}
+
+bool memory_mapping_create(struct memory_mapping *mapping, const struct options *options,
+                           gpa_t base, struct error *error)
+{
+    *mapping = (struct memory_mapping){
+        .memory = {.base = base, .size_bytes = options->memory_bytes},
+        .fd = -1,
+    };
+    if (map(mapping, options, error) && prepare_pages(mapping, options, error))
+        return true;
+    memory_mapping_destroy(mapping);
+    return false;
+}
+
+void memory_mapping_destroy(struct memory_mapping *mapping)
+{
+    if (mapping->mapping)
+        (void)munmap(mapping->mapping, mapping->mapping_bytes);
+    if (mapping->fd >= 0)
+        (void)close(mapping->fd);
+    *mapping = (struct memory_mapping){.fd = -1};
+}

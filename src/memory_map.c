@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory_map.h"
+
+#define KIB(n) ((uint64_t)(n) << 10)
+#define GIB(n) ((uint64_t)(n) << 30)
+
+static const struct region regions[REGION_COUNT] = {
+    [REGION_GICD] = {"gicd", "GIC distributor", {0x08000000}, KIB(64), NO_SPI},
+    [REGION_GICC] = {"gicc", "GICv2 CPU interface", {0x08010000}, KIB(64), NO_SPI},
+    [REGION_GICV2M] = {"gicv2m", "GICv2m MSI frame (reserved)", {0x08020000}, KIB(4), NO_SPI},
+    [REGION_ITS] = {"its", "GICv3 interrupt translation service", {0x08080000}, KIB(128), NO_SPI},
+    [REGION_GICR] = {"gicr", "GICv3 redistributors", {0x080a0000}, 0xf60000, NO_SPI},
+    [REGION_UART] = {"uart", "PL011 UART", {0x09000000}, KIB(4), 1},
+    [REGION_RTC] = {"rtc", "PL031 real-time clock", {0x09010000}, KIB(4), 2},
+    [REGION_GPIO] = {"gpio", "PL061 GPIO, power key on line 3", {0x09030000}, KIB(4), 7},
+    [REGION_PVTIME] = {"pvtime", "stolen time (DEN0057)", {0x090a0000}, KIB(64), NO_SPI},
+    [REGION_RAM] = {"ram", "RAM", {GIB(1)}, 0, NO_SPI},
+    [REGION_GICR_HIGH] = {"gicr-high", "GICv3 redistributors, second region", {GIB(256)}, 0,
+                          NO_SPI},
+};
+
+const struct region *memory_map_region(enum region_id id)
+{
+    return &regions[id];
+}
+
+uint32_t memory_map_low_redistributors(void)
+{
+    return (uint32_t)(regions[REGION_GICR].size_bytes / GICV3_REDIST_BYTES);
+}
+
+gpa_t memory_map_high_redistributors(gpa_t ram_end)
+{
+    const uint64_t alignment = GIB(1);
+    uint64_t above_ram = (ram_end.value + alignment - 1) & ~(alignment - 1);
+    uint64_t lowest = regions[REGION_GICR_HIGH].base.value;
+
+    return GPA(above_ram > lowest ? above_ram : lowest);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The command line as a value.
+ *
+ * options_parse() reads `armlet COMMAND [options]` into a struct options and judges each value by
+ * itself (syntax, range); what depends on the host is judged where it is used. Strings point into
+ * argv or into memory owned by the struct. One thread.
+ */
+#ifndef ARMLET_SRC_OPTIONS_H
+#define ARMLET_SRC_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "armlet/error.h"
+
+enum command {
+    COMMAND_RUN,
+    COMMAND_DOCTOR,
+    COMMAND_HELP,    /* --help, of the command in help_for (COMMAND_HELP: of armlet itself) */
+    COMMAND_VERSION, /* --version */
+};
+
+enum gic_choice { GIC_AUTO, GIC_V2, GIC_V3 };
+enum its_choice { ITS_AUTO, ITS_OFF, ITS_ON };
+
+enum console_kind { CONSOLE_STDIO, CONSOLE_PTY, CONSOLE_FILE, CONSOLE_UNIX, CONSOLE_NONE };
+
+enum memory_backing {
+    BACKING_DEFAULT,     /* anonymous, the host's policy for huge pages */
+    BACKING_TRANSPARENT, /* anonymous, MADV_HUGEPAGE */
+    BACKING_HUGETLB,     /* explicit huge pages, of huge_page_bytes */
+    BACKING_SHARED_FILE, /* MAP_SHARED of memory_path */
+};
+
+/* A CPU feature asked for by name; AUTO gives what the host has and the guest may expect. */
+enum feature_choice { FEATURE_AUTO, FEATURE_OFF, FEATURE_ON };
+
+enum { PIN_NONE = -1, MAX_VCPUS = 512 };
+
+struct options {
+    enum command command;
+    enum command help_for;
+
+    /* what to boot */
+    const char *kernel_path; /* NULL: the built-in guest */
+    const char *initrd_path;
+    const char *append; /* kernel command line, "" if none */
+    const char *dtb_path;
+    const char *dump_dtb_path;
+    const char **overlay_paths; /* --dtbo, in order */
+    size_t overlay_count;
+
+    /* the machine */
+    uint32_t vcpu_count;   /* 1..MAX_VCPUS */
+    uint64_t memory_bytes; /* >= 16 MiB, a multiple of 2 MiB */
+    enum gic_choice gic;
+    enum its_choice its;
+    enum feature_choice pmu, sve, pauth, mte, aarch32_el1, steal_time;
+
+    /* the host's side */
+    enum console_kind console;
+    const char *console_path;
+    enum memory_backing backing;
+    uint64_t huge_page_bytes; /* 0: the host's default size */
+    const char *memory_path;
+    bool prefault, locked;
+    int *pin_cpus; /* host CPU of vCPU i is pin_cpus[i % pin_count]; NULL: not pinned */
+    size_t pin_count;
+
+    /* the run */
+    uint64_t timeout_ns;          /* 0: none */
+    uint64_t shutdown_timeout_ns; /* how long an asked guest may take to power off */
+    bool no_reboot;
+    bool dry_run; /* wire everything, print the machine, run nothing */
+    bool quiet, verbose;
+
+    /* doctor */
+    bool json;
+    bool map;
+
+    /* memory of the struct */
+    char *append_memory; /* what append points to, NULL if it is static */
+    char **owned;
+    size_t owned_count;
+};
+
+/*
+ * Fills in `options`, whatever it held before. argv[0] is skipped; argv must outlive the options.
+ * Fails with ERROR_USAGE, with ERROR_FILE for an unreadable options file, or with ERROR_HOST when
+ * out of memory: one line without control characters. After a failure nothing needs releasing.
+ */
+bool options_parse(int argc, char *const argv[], struct options *options,
+                   struct error *error) WARN_UNUSED;
+
+/* Releases what options_parse() allocated. A zeroed, failed or finished struct is fine. */
+void options_finish(struct options *options);
+
+/* The text for --help of a command (COMMAND_HELP, COMMAND_VERSION: of armlet itself); static. */
+const char *options_help(enum command command);
+
+#endif

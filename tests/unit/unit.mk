@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# Unit tests: one program a line of UNIT_TESTS, linked from its own file, the common main, and the
+# objects that unit_NAME lists. They run on the machine that builds, under sanitizers.
+
+UNIT_TESTS := core event_loop bus memory
+
+unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
+unit_event_loop := src/error src/event_loop src/log
+fdt_objects := fdt/fdt_writer fdt/fdt_file fdt/fdt_edit fdt/fdt_overlay src/error
+unit_fdt_writer := $(fdt_objects)
+unit_fdt_file   := $(fdt_objects)
+unit_bus := src/error src/arena src/bus
+unit_memory := src/error src/guest_memory src/memory_backing
+options_objects := src/options src/options_set src/options_value src/options_file \
+    src/options_help src/options_suggest src/error
+unit_options       := $(options_objects)
+unit_options_file  := $(options_objects)
+unit_options_value := src/options_value src/options_suggest src/error
+device_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
+    devices/pl031 devices/pl061 src/error src/log tests/unit/fake_irq \
+    tests/unit/fake_console tests/unit/fake_event_loop tests/unit/fake_wall_clock \
+    tests/unit/fake_fdt_writer tests/unit/primecell_checks
+unit_pl011       := $(device_objects) tests/unit/pl011_fixture
+unit_pl011_input := $(device_objects) tests/unit/pl011_fixture
+unit_pl031       := $(device_objects)
+unit_pl061       := $(device_objects)
+
+# KVM's structures are arm64's whatever this machine is.
+UNIT_CC       ?= $(CC)
+UNIT_FLAGS    := -O1 -g $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(COVERAGE)
+UNIT_LIBS     := -lcheck -lsubunit -lm -lrt -lfdt -lz -lzstd -llz4 -llzma -lpthread
+ifneq ($(HOST_ARCH),aarch64)
+KVM_HEADERS   := $(O)/unit/kvm-include
+UNIT_INCLUDE  := -isystem $(KVM_HEADERS)
+ARM64_HEADERS ?= /usr/aarch64-linux-gnu/include
+UNIT_DEPENDS  := $(KVM_HEADERS)/stamp
+
+$(KVM_HEADERS)/stamp:
+	@mkdir -p $(@D)/asm $(@D)/linux
+	$(Q)cp $(ARM64_HEADERS)/asm/kvm.h $(ARM64_HEADERS)/asm/ptrace.h \
+	    $(ARM64_HEADERS)/asm/sve_context.h $(@D)/asm/
+	$(Q)cp $(ARM64_HEADERS)/linux/kvm.h $(ARM64_HEADERS)/linux/psci.h $(@D)/linux/
+	@touch $@
+endif
+
+LAYER_tests := -Iinclude -Isrc -I. -Itests/unit
+
+# $(call compile_unit_layer,directory)
+define compile_unit_layer
+$(O)/unit/$(1)/%.o: $(1)/%.c $(UNIT_DEPENDS) Makefile tests/unit/unit.mk
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(UNIT_CC) $$(BASE) $$(LAYER_$(1)) $$(UNIT_INCLUDE) $$(UNIT_FLAGS) -c -o $$@ $$<
+endef
+$(foreach layer,src devices fdt tests,$(eval $(call compile_unit_layer,$(layer))))
+
+# $(call link_unit,name)
+define link_unit
+$(O)/unit/test_$(1): $(O)/unit/tests/unit/test_$(1).o $(O)/unit/tests/unit/main.o \
+    $(patsubst %,$(O)/unit/%.o,$(unit_$(1)))
+	$$(call say,LD,$$@)
+	$$(Q)$$(UNIT_CC) $$(UNIT_FLAGS) -o $$@ $$^ $$(UNIT_LIBS)
+endef
+$(foreach name,$(UNIT_TESTS),$(eval $(call link_unit,$(name))))
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS:%=$(O)/unit/test_%)
+.SECONDARY:
+
+-include $(wildcard $(O)/unit/*/*.d $(O)/unit/*/*/*.d)
