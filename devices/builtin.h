@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The device classes that are part of armlet. Each is defined in the file of its name and listed
+ * in builtin.c; whoever creates devices looks them up in builtin_device_classes by name.
+ */
+#ifndef DEVICES_BUILTIN_H
+#define DEVICES_BUILTIN_H
+
+#include "armlet/device.h"
+
+extern const struct device_class pl011_class; /* UART, needs irq and console */
+extern const struct device_class pl031_class; /* real-time clock, needs irq and loop */
+extern const struct device_class pl061_class; /* GPIO with the power key, needs irq */
+
+#endif

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/* An interrupt line that records what is driven onto it. */
+#ifndef TESTS_FAKE_IRQ_H
+#define TESTS_FAKE_IRQ_H
+
+#include "armlet/irq.h"
+
+struct fake_irq {
+    struct irq_line line;
+    bool level;
+    unsigned rises;
+    unsigned redundant; /* calls that changed nothing */
+};
+
+void fake_irq_init(struct fake_irq *irq);
+
+#endif
