@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of the options module share; others include options.h.
+ *
+ * options.c walks argv, options_file.c the lines of an options file; both hand each option to
+ * options_apply(), which calls the setter of its row (options_set.c).
+ */
+#ifndef ARMLET_SRC_OPTIONS_INTERNAL_H
+#define ARMLET_SRC_OPTIONS_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "armlet/error.h"
+#include "options.h"
+
+enum {
+    OPTIONS_FILE_DEPTH_MAX = 8,           /* options files that may be open within each other */
+    OPTIONS_FILE_BYTES_MAX = 1024 * 1024, /* of one options file */
+    OPTIONS_SHOWN_BYTES = 80,             /* of the operator's text that a message repeats */
+};
+
+struct option_parser {
+    struct options *options;
+    enum command command;        /* whose options: COMMAND_RUN or COMMAND_DOCTOR */
+    const char *directory;       /* what relative paths start at; NULL: the current directory */
+    unsigned depth;              /* options files open; 0: on the command line */
+    const char *argument;        /* the positional argument, NULL if none yet */
+    bool kernel_on_command_line; /* --kernel was met outside of options files */
+    bool finished;               /* --help or --version was met: nothing else counts */
+    bool located;                /* the error names its file and line already */
+};
+
+struct option_row {
+    const char *name;
+    const char *letter; /* "-k, ", or blank for none */
+    const char *wanted; /* what its value is, in words; NULL: it takes none */
+    bool (*set)(struct option_parser *parser, const struct option_row *row, const char *value,
+                struct error *error);
+    size_t field; /* where it goes, an offset in struct options */
+};
+
+/* The options of `armlet run` or `armlet doctor`. */
+const struct option_row *options_rows(enum command command, size_t *count);
+
+/*
+ * The row of the long name `name`, of `length` bytes. If there is none, fails with "unknown
+ * option '--name'" and what it may have meant. `dashes` is how names are written here.
+ */
+const struct option_row *options_find_row(const struct option_parser *parser, const char *dashes,
+                                          const char *name, size_t length,
+                                          struct error *error) WARN_UNUSED;
+
+/* The row of a short name such as 'k'; NULL if there is none. */
+const struct option_row *options_find_letter(const struct option_parser *parser, char letter);
+
+/*
+ * Sets one option. `value` is NULL if none was given, and must live as long as the options.
+ * Errors name the option and its value.
+ */
+bool options_apply(struct option_parser *parser, const struct option_row *row, const char *value,
+                   struct error *error) WARN_UNUSED;
+
+/* Makes `text`, from malloc, memory of the options; frees it on failure. */
+bool options_own(struct options *options, char *text, struct error *error) WARN_UNUSED;
+
+/* Applies all options of the file at `path`. Fails with ERROR_FILE if it can't be read. */
+bool options_read_file(struct option_parser *parser, const char *path,
+                       struct error *error) WARN_UNUSED;
+
+/*
+ * Applies the options in `text`, which it changes and which must live as long as the options;
+ * `path` is for messages.
+ */
+bool options_read_text(struct option_parser *parser, const char *path, char *text,
+                       struct error *error) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options_suggest.h"
+#include "options_value.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define MEMORY_GRANULE_BYTES (UINT64_C(2) << 20) /* a level 2 block of 4 KiB pages */
+#define MEMORY_MIN_BYTES     (UINT64_C(16) << 20)
+#define MEMORY_MAX_BYTES     (UINT64_C(1) << 52) /* the largest IPA space, of FEAT_LPA */
+
+/* A word that an option takes, and what may follow it after a colon. */
+struct choice {
+    const char *word;
+    unsigned value;
+    enum { DETAIL_NONE, DETAIL_PATH, DETAIL_SIZE } detail;
+};
+
+static void *field_of(struct options *options, const struct option_row *row)
+{
+    return (char *)options + row->field;
+}
+
+/* Finds "word" or "word:detail" among the choices; *detail is NULL without a colon. */
+static const struct choice *choose(const struct option_row *row, const char *value,
+                                   const struct choice *choices, size_t count, const char **detail,
+                                   struct error *error)
+{
+    size_t length = strcspn(value, ":");
+
+    *detail = value[length] == ':' ? value + length + 1 : NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct choice *choice = &choices[i];
+        bool detail_fits = *detail == NULL ? choice->detail != DETAIL_PATH
+                                           : choice->detail != DETAIL_NONE && **detail != '\0';
+        if (strlen(choice->word) == length && memcmp(choice->word, value, length) == 0 &&
+            detail_fits)
+            return choice;
+    }
+    error_set(error, ERROR_USAGE, 0, "must be %s", row->wanted);
+    return NULL;
+}
+
+/* A path of an options file starts at the directory of that file. */
+static const char *resolve_path(struct option_parser *parser, const char *path, struct error *error)
+{
+    char *resolved = NULL;
+
+    if (parser->directory == NULL || path[0] == '/')
+        return path;
+    if (asprintf(&resolved, "%s/%s", parser->directory, path) < 0) {
+        error_set(error, ERROR_HOST, ENOMEM, "cannot keep a path");
+        return NULL;
+    }
+    return options_own(parser->options, resolved, error) ? resolved : NULL;
+}
+
+static bool set_flag(struct option_parser *parser, const struct option_row *row, const char *value,
+                     struct error *error)
+{
+    (void)value;
+    (void)error;
+    *(bool *)field_of(parser->options, row) = true;
+    return true;
+}
+
+static bool set_path(struct option_parser *parser, const struct option_row *row, const char *value,
+                     struct error *error)
+{
+    const char *path = resolve_path(parser, value, error);
+
+    if (path == NULL)
+        return false;
+    *(const char **)field_of(parser->options, row) = path;
+    if (row->field == offsetof(struct options, kernel_path) && parser->depth == 0)
+        parser->kernel_on_command_line = true;
+    return true;
+}
+
+static bool set_duration(struct option_parser *parser, const struct option_row *row,
+                         const char *value, struct error *error)
+{
+    return options_parse_duration(value, field_of(parser->options, row), error);
+}
+
+static bool add_append(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error)
+{
+    struct options *options = parser->options;
+    const char *separator = options->append[0] != '\0' && value[0] != '\0' ? " " : "";
+    char *joined = NULL;
+
+    (void)row;
+    if (asprintf(&joined, "%s%s%s", options->append, separator, value) < 0)
+        return error_set(error, ERROR_HOST, ENOMEM, "cannot keep the kernel's parameters");
+    free(options->append_memory);
+    options->append_memory = joined;
+    options->append = joined;
+    return true;
+}
+
+static bool add_overlay(struct option_parser *parser, const struct option_row *row,
+                        const char *value, struct error *error)
+{
+    struct options *options = parser->options;
+    const char *path = resolve_path(parser, value, error);
+
+    (void)row;
+    if (path == NULL)
+        return false;
+    const char **paths =
+        realloc(options->overlay_paths, (options->overlay_count + 1) * sizeof(*paths));
+    if (paths == NULL)
+        return error_set(error, ERROR_HOST, errno, "cannot keep a path");
+    paths[options->overlay_count++] = path;
+    options->overlay_paths = paths;
+    return true;
+}
+
+static bool set_cpus(struct option_parser *parser, const struct option_row *row, const char *value,
+                     struct error *error)
+{
+    (void)row;
+    return options_parse_number(value, 1, MAX_VCPUS, &parser->options->vcpu_count, error);
+}
+
+static bool set_gic(struct option_parser *parser, const struct option_row *row, const char *value,
+                    struct error *error)
+{
+    static const struct choice choices[] = {
+        {"auto", GIC_AUTO, DETAIL_NONE}, {"2", GIC_V2, DETAIL_NONE}, {"3", GIC_V3, DETAIL_NONE}};
+    const char *detail = NULL;
+    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+
+    if (choice == NULL)
+        return false;
+    parser->options->gic = (enum gic_choice)choice->value;
+    return true;
+}
+
+static bool set_its(struct option_parser *parser, const struct option_row *row, const char *value,
+                    struct error *error)
+{
+    static const struct choice choices[] = {{"auto", ITS_AUTO, DETAIL_NONE},
+                                            {"on", ITS_ON, DETAIL_NONE},
+                                            {"off", ITS_OFF, DETAIL_NONE}};
+    const char *detail = NULL;
+    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+
+    if (choice == NULL)
+        return false;
+    parser->options->its = (enum its_choice)choice->value;
+    return true;
+}
+
+static bool set_console(struct option_parser *parser, const struct option_row *row,
+                        const char *value, struct error *error)
+{
+    static const struct choice choices[] = {{"stdio", CONSOLE_STDIO, DETAIL_NONE},
+                                            {"pty", CONSOLE_PTY, DETAIL_NONE},
+                                            {"file", CONSOLE_FILE, DETAIL_PATH},
+                                            {"unix", CONSOLE_UNIX, DETAIL_PATH},
+                                            {"none", CONSOLE_NONE, DETAIL_NONE}};
+    const char *path = NULL;
+    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &path, error);
+
+    if (choice == NULL)
+        return false;
+    if (path != NULL && (path = resolve_path(parser, path, error)) == NULL)
+        return false;
+    parser->options->console = (enum console_kind)choice->value;
+    parser->options->console_path = path;
+    return true;
+}
+
+static bool set_backing(struct option_parser *parser, const struct option_row *row,
+                        const char *value, struct error *error)
+{
+    static const struct choice choices[] = {{"default", BACKING_DEFAULT, DETAIL_NONE},
+                                            {"thp", BACKING_TRANSPARENT, DETAIL_NONE},
+                                            {"hugetlb", BACKING_HUGETLB, DETAIL_SIZE},
+                                            {"file", BACKING_SHARED_FILE, DETAIL_PATH}};
+    struct options *options = parser->options;
+    const char *detail = NULL;
+    const char *path = NULL;
+    uint64_t page_bytes = 0;
+    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+
+    if (choice == NULL)
+        return false;
+    if (choice->detail == DETAIL_PATH && (path = resolve_path(parser, detail, error)) == NULL)
+        return false;
+    if (choice->detail == DETAIL_SIZE && detail != NULL) {
+        if (!options_parse_size(detail, &page_bytes, error))
+            return false;
+        if (page_bytes == 0 || (page_bytes & (page_bytes - 1)) != 0)
+            return error_set(error, ERROR_USAGE, 0,
+                             "no size of a huge page: they are powers of two, like 2M or 1G");
+    }
+    options->backing = (enum memory_backing)choice->value;
+    options->memory_path = path;
+    options->huge_page_bytes = page_bytes;
+    return true;
+}
+
+static bool set_memory(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error)
+{
+    uint64_t bytes = 0;
+
+    (void)row;
+    if (!options_parse_size(value, &bytes, error))
+        return false;
+    if (bytes < MEMORY_MIN_BYTES)
+        return error_set(error, ERROR_USAGE, 0, "must be at least %" PRIu64 "M",
+                         MEMORY_MIN_BYTES >> 20);
+    if (bytes > MEMORY_MAX_BYTES)
+        return error_set(error, ERROR_USAGE, 0, "must be at most %" PRIu64 "T",
+                         MEMORY_MAX_BYTES >> 40);
+    if (bytes % MEMORY_GRANULE_BYTES != 0) {
+        uint64_t lower_bytes = bytes - bytes % MEMORY_GRANULE_BYTES;
+        char lower[SIZE_TEXT_BYTES];
+        char upper[SIZE_TEXT_BYTES];
+        options_format_size(lower_bytes, lower);
+        options_format_size(lower_bytes + MEMORY_GRANULE_BYTES, upper);
+        return error_set(error, ERROR_USAGE, 0,
+                         "must be a multiple of 2M: the nearest are %s "
+                         "and %s",
+                         lower, upper);
+    }
+    parser->options->memory_bytes = bytes;
+    return true;
+}
+
+struct feature_name {
+    const char *name;
+    size_t field; /* an offset in struct options */
+};
+
+static const struct feature_name feature_names[] = {
+    {"pmu", offsetof(struct options, pmu)},
+    {"sve", offsetof(struct options, sve)},
+    {"pauth", offsetof(struct options, pauth)},
+    {"mte", offsetof(struct options, mte)},
+    {"aarch32", offsetof(struct options, aarch32_el1)},
+    {"steal-time", offsetof(struct options, steal_time)},
+};
+
+static const struct feature_name *find_feature(const char *name, size_t length, struct error *error)
+{
+    struct suggestion suggestion;
+
+    suggestion_init(&suggestion, name, length);
+    for (size_t i = 0; i < COUNT_OF(feature_names); i++) {
+        const char *known = feature_names[i].name;
+        if (strlen(known) == length && memcmp(known, name, length) == 0)
+            return &feature_names[i];
+        suggestion_offer(&suggestion, known);
+    }
+    int shown = (int)(length < OPTIONS_SHOWN_BYTES ? length : OPTIONS_SHOWN_BYTES);
+    if (suggestion.best != NULL)
+        error_set(error, ERROR_USAGE, 0, "unknown CPU feature '%.*s': did you mean '%s'?", shown,
+                  name, suggestion.best);
+    else
+        error_set(error, ERROR_USAGE, 0,
+                  "unknown CPU feature '%.*s': there are pmu, sve, pauth, mte, aarch32 and "
+                  "steal-time",
+                  shown, name);
+    return NULL;
+}
+
+/* Sets what one item of the list says: "pmu=off", "+pmu" or "-pmu". */
+static bool set_feature(struct options *options, const char *item, size_t length,
+                        struct error *error)
+{
+    static const struct choice states[] = {{"=auto", FEATURE_AUTO, DETAIL_NONE},
+                                           {"=on", FEATURE_ON, DETAIL_NONE},
+                                           {"=off", FEATURE_OFF, DETAIL_NONE}};
+    bool is_signed = length > 0 && (item[0] == '+' || item[0] == '-');
+    const char *name = is_signed ? item + 1 : item;
+    const char *end = item + length;
+    const char *state = memchr(name, '=', (size_t)(end - name));
+    const char *name_end = is_signed || state == NULL ? end : state;
+    const struct feature_name *feature = find_feature(name, (size_t)(name_end - name), error);
+
+    if (feature == NULL)
+        return false;
+    enum feature_choice *field = (enum feature_choice *)(void *)((char *)options + feature->field);
+    if (is_signed) {
+        *field = item[0] == '+' ? FEATURE_ON : FEATURE_OFF;
+        return true;
+    }
+    size_t state_length = (size_t)(end - name_end);
+    for (size_t i = 0; i < COUNT_OF(states); i++) {
+        if (strlen(states[i].word) == state_length &&
+            memcmp(states[i].word, name_end, state_length) == 0) {
+            *field = (enum feature_choice)states[i].value;
+            return true;
+        }
+    }
+    return error_set(error, ERROR_USAGE, 0, "write %s=on, %s=off or %s=auto", feature->name,
+                     feature->name, feature->name);
+}
+
+static bool set_features(struct option_parser *parser, const struct option_row *row,
+                         const char *value, struct error *error)
+{
+    (void)row;
+    for (;;) {
+        size_t length = strcspn(value, ",");
+        if (!set_feature(parser->options, value, length, error))
+            return false;
+        if (value[length] == '\0')
+            return true;
+        value += length + 1;
+    }
+}
+
+static bool set_pin(struct option_parser *parser, const struct option_row *row, const char *value,
+                    struct error *error)
+{
+    struct options *options = parser->options;
+    int *cpus = NULL;
+    size_t count = 0;
+
+    (void)row;
+    if (!options_parse_cpu_list(value, &cpus, &count, error))
+        return false;
+    free(options->pin_cpus);
+    options->pin_cpus = cpus;
+    options->pin_count = count;
+    return true;
+}
+
+static bool read_config(struct option_parser *parser, const struct option_row *row,
+                        const char *value, struct error *error)
+{
+    const char *path = resolve_path(parser, value, error);
+
+    (void)row;
+    return path != NULL && options_read_file(parser, path, error);
+}
+
+/* Ends the parsing: what follows doesn't count. */
+static bool ask(struct option_parser *parser, enum command command, struct error *error)
+{
+    if (parser->depth > 0)
+        return error_set(error, ERROR_USAGE, 0, "belongs on the command line");
+    parser->options->command = command;
+    parser->options->help_for = parser->command;
+    parser->finished = true;
+    return true;
+}
+
+static bool ask_help(struct option_parser *parser, const struct option_row *row, const char *value,
+                     struct error *error)
+{
+    (void)row;
+    (void)value;
+    return ask(parser, COMMAND_HELP, error);
+}
+
+static bool ask_version(struct option_parser *parser, const struct option_row *row,
+                        const char *value, struct error *error)
+{
+    (void)row;
+    (void)value;
+    return ask(parser, COMMAND_VERSION, error);
+}
+
+#define OPTION_GROUP(heading)
+#define OPTION_VALUE(short_text, long_name, argument, padding, setter, member, wanted_text, help)  \
+    {.name = (long_name),                                                                          \
+     .letter = (short_text),                                                                       \
+     .wanted = (wanted_text),                                                                      \
+     .set = (setter),                                                                              \
+     .field = offsetof(struct options, member)},
+#define OPTION_FLAG(short_text, long_name, padding, setter, member, help)                          \
+    {.name = (long_name),                                                                          \
+     .letter = (short_text),                                                                       \
+     .wanted = NULL,                                                                               \
+     .set = (setter),                                                                              \
+     .field = offsetof(struct options, member)},
+#define OPTION_NOTE(line)
+
+static const struct option_row run_rows[] = {
+#include "options_run.def"
+};
+
+#define OPTION_GROUP(heading)
+#define OPTION_FLAG(short_text, long_name, padding, setter, member, help)                          \
+    {.name = (long_name),                                                                          \
+     .letter = (short_text),                                                                       \
+     .wanted = NULL,                                                                               \
+     .set = (setter),                                                                              \
+     .field = offsetof(struct options, member)},
+
+static const struct option_row doctor_rows[] = {
+#include "options_doctor.def"
+};
+
+const struct option_row *options_rows(enum command command, size_t *count)
+{
+    if (command == COMMAND_DOCTOR) {
+        *count = COUNT_OF(doctor_rows);
+        return doctor_rows;
+    }
+    *count = COUNT_OF(run_rows);
+    return run_rows;
+}
