@@ -2,13 +2,14 @@
 # Unit tests: one program a line of UNIT_TESTS, linked from its own file, the common main, and the
 # objects that unit_NAME lists. They run on the machine that builds, under sanitizers.
 
-UNIT_TESTS := core event_loop fdt_writer fdt_file bus memory options options_value options_file pl011 pl011_input pl031 pl061
+UNIT_TESTS := core event_loop bus memory options options_value options_file fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
 unit_event_loop := src/error src/event_loop src/log
 fdt_objects := fdt/fdt_writer fdt/fdt_file fdt/fdt_edit fdt/fdt_overlay src/error
 unit_fdt_writer := $(fdt_objects)
-unit_fdt_file   := $(fdt_objects)
+unit_fdt_file    := $(fdt_objects) tests/unit/fdt_fixture
+unit_fdt_overlay := $(unit_fdt_file)
 unit_bus := src/error src/arena src/bus
 unit_memory := src/error src/guest_memory src/memory_backing
 options_objects := src/options src/options_set src/options_value src/options_file \
@@ -24,6 +25,34 @@ unit_pl011       := $(device_objects) tests/unit/pl011_fixture
 unit_pl011_input := $(device_objects) tests/unit/pl011_fixture
 unit_pl031       := $(device_objects)
 unit_pl061       := $(device_objects)
+unit_terminal := src/terminal src/guardian src/error src/log
+unit_console  := src/console src/console_backend src/console_pty src/console_unix src/event_loop \
+    $(unit_terminal) tests/unit/console_fixture
+unit_console_kinds := $(unit_console)
+image_objects := src/image/image src/image/decompress src/image/elf src/image/zboot \
+    src/image/identify src/image/file src/guest_memory src/error
+unit_image       := $(image_objects) tests/unit/image_fixture tests/unit/image_faults
+unit_instruction := src/instruction
+unit_translate   := src/translate src/guest_memory src/error
+unit_no_syndrome := src/no_syndrome src/mmio_decode src/instruction src/translate \
+    src/vcpu_translate src/vcpu_registers src/kvm src/guest_memory src/error src/log \
+    tests/unit/no_syndrome_fixture
+unit_doctor      := src/doctor src/doctor_host src/doctor_kvm src/doctor_memory src/doctor_print \
+    src/doctor_map src/exit_status src/error src/memory_map src/kvm src/vm src/vgic \
+    src/vcpu_features src/guest_memory tests/unit/doctor_fixture tests/unit/doctor_output \
+    tests/unit/fake_kvm tests/unit/kvm_calls
+unit_kvm  := src/kvm src/vcpu_features src/error tests/unit/fake_kvm tests/unit/kvm_calls \
+    tests/unit/kvm_failures
+unit_vm   := $(unit_kvm) src/vm src/guest_memory
+unit_vgic := $(unit_vm) src/vgic src/memory_map
+unit_vcpu := $(unit_vgic) src/vcpu src/vcpu_registers src/bus src/arena \
+    src/lifecycle src/event_loop src/log src/register_dump src/no_syndrome src/mmio_decode \
+    src/instruction src/translate src/vcpu_translate tests/unit/kvm_guest
+unit_machine := $(sort $(unit_vcpu) $(options_objects) $(fdt_objects) $(image_objects) \
+    $(unit_console) src/machine src/machine_power src/machine_plan src/machine_fdt src/boot \
+    src/memory_backing devices/builtin devices/primecell devices/wall_clock devices/pl011 \
+    devices/pl011_registers devices/pl031 devices/pl061 tests/unit/kvm_machine \
+    tests/unit/kvm_machine_boot)
 
 # KVM's structures are arm64's whatever this machine is.
 UNIT_CC       ?= $(CC)
@@ -35,9 +64,9 @@ UNIT_INCLUDE  := -isystem $(KVM_HEADERS)
 ARM64_HEADERS ?= /usr/aarch64-linux-gnu/include
 UNIT_DEPENDS  := $(KVM_HEADERS)/stamp
 
-$(KVM_HEADERS)/stamp:
+$(KVM_HEADERS)/stamp: tests/unit/unit.mk
 	@mkdir -p $(@D)/asm $(@D)/linux
-	$(Q)cp $(ARM64_HEADERS)/asm/kvm.h $(ARM64_HEADERS)/asm/ptrace.h \
+	$(Q)cp $(ARM64_HEADERS)/asm/kvm.h $(ARM64_HEADERS)/asm/ptrace.h $(ARM64_HEADERS)/asm/hwcap.h \
 	    $(ARM64_HEADERS)/asm/sve_context.h $(@D)/asm/
 	$(Q)cp $(ARM64_HEADERS)/linux/kvm.h $(ARM64_HEADERS)/linux/psci.h $(@D)/linux/
 	@touch $@
