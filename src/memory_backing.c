@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory_backing.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,8 +14,8 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-#define TWO_MIB    ((size_t)2 << 20)
-#define MIB_OF(n)  ((uint64_t)(n) >> 20)
+#define TWO_MIB   ((size_t)2 << 20)
+#define MIB_OF(n) ((uint64_t)(n) >> 20)
 
 static bool map_failed(struct error *error, const struct options *options, const char *hint)
 {
@@ -103,8 +104,8 @@ static bool map_file(struct memory_mapping *mapping, const struct options *optio
     if (!prepare_file(mapping->fd, options, error))
         return error_add_context(error, "cannot use memory file '%s'", path);
 
-    void *start = mmap(NULL, options->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                       mapping->fd, 0);
+    void *start =
+        mmap(NULL, options->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, mapping->fd, 0);
     if (start == MAP_FAILED)
         return map_failed(error, options, " from a file");
     mapping->mapping = start;
@@ -123,8 +124,7 @@ static bool prepare_pages(const struct memory_mapping *mapping, const struct opt
                          MIB_OF(options->memory_bytes));
     /* Without --prefault a page is locked when the guest first touches it. */
     if (options->locked && mlock2(host, options->memory_bytes, MLOCK_ONFAULT) != 0)
-        return error_set(error, ERROR_HOST, errno,
-                         "cannot lock %" PRIu64 " MiB (see `ulimit -l`)",
+        return error_set(error, ERROR_HOST, errno, "cannot lock %" PRIu64 " MiB (see `ulimit -l`)",
                          MIB_OF(options->memory_bytes));
     return true;
 }
@@ -143,6 +143,24 @@ static bool map(struct memory_mapping *mapping, const struct options *options, s
     return map_anonymous(mapping, options, error);
 }
 
+void memory_mapping_expect_little(const struct guest_memory *memory, const struct options *options,
+                                  gpa_t address, uint64_t size_bytes)
+{
+    uint64_t first = (address.value - memory->base.value) & ~(TWO_MIB - 1);
+    uint64_t end = address.value - memory->base.value + size_bytes;
+
+    assert(end <= memory->size_bytes);
+    if (options->backing == BACKING_DEFAULT && !options->prefault)
+        (void)madvise(memory->host + first, end - first, MADV_NOHUGEPAGE);
+}
+
+/* A child (see guardian.h) would make every page that the guest writes a copy. */
+static bool keep_from_children(const struct memory_mapping *mapping, struct error *error)
+{
+    return madvise(mapping->mapping, mapping->mapping_bytes, MADV_DONTFORK) == 0 ||
+           error_set(error, ERROR_HOST, errno, "cannot keep guest memory from child processes");
+}
+
 bool memory_mapping_create(struct memory_mapping *mapping, const struct options *options,
                            gpa_t base, struct error *error)
 {
@@ -150,7 +168,8 @@ bool memory_mapping_create(struct memory_mapping *mapping, const struct options 
         .memory = {.base = base, .size_bytes = options->memory_bytes},
         .fd = -1,
     };
-    if (map(mapping, options, error) && prepare_pages(mapping, options, error))
+    if (map(mapping, options, error) && keep_from_children(mapping, error) &&
+        prepare_pages(mapping, options, error))
         return true;
     memory_mapping_destroy(mapping);
     return false;

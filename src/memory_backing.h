@@ -19,6 +19,13 @@ struct memory_mapping {
     int fd; /* of a shared file; -1 otherwise */
 };
 
+/*
+ * Says that little will be written to [address, address + size_bytes) before the guest runs: the
+ * host shall not clear a huge page for it. Only advice, and only for BACKING_DEFAULT.
+ */
+void memory_mapping_expect_little(const struct guest_memory *memory, const struct options *options,
+                                  gpa_t address, uint64_t size_bytes);
+
 bool memory_mapping_create(struct memory_mapping *mapping, const struct options *options,
                            gpa_t base, struct error *error) WARN_UNUSED;
 void memory_mapping_destroy(struct memory_mapping *mapping);

@@ -85,11 +85,11 @@ END_TEST
 START_TEST(machine_moves_only_along_the_table)
 {
     static const bool allowed[MACHINE_STATE_COUNT][MACHINE_STATE_COUNT] = {
-        [MACHINE_CREATED][MACHINE_READY] = true,   [MACHINE_CREATED][MACHINE_STOPPED] = true,
-        [MACHINE_CREATED][MACHINE_FAILED] = true,  [MACHINE_READY][MACHINE_RUNNING] = true,
-        [MACHINE_READY][MACHINE_STOPPED] = true,   [MACHINE_READY][MACHINE_FAILED] = true,
+        [MACHINE_CREATED][MACHINE_READY] = true,    [MACHINE_CREATED][MACHINE_STOPPED] = true,
+        [MACHINE_CREATED][MACHINE_FAILED] = true,   [MACHINE_READY][MACHINE_RUNNING] = true,
+        [MACHINE_READY][MACHINE_STOPPED] = true,    [MACHINE_READY][MACHINE_FAILED] = true,
         [MACHINE_RUNNING][MACHINE_STOPPING] = true, [MACHINE_RUNNING][MACHINE_FAILED] = true,
-        [MACHINE_STOPPING][MACHINE_READY] = true,  [MACHINE_STOPPING][MACHINE_STOPPED] = true,
+        [MACHINE_STOPPING][MACHINE_READY] = true,   [MACHINE_STOPPING][MACHINE_STOPPED] = true,
         [MACHINE_STOPPING][MACHINE_FAILED] = true,
     };
 
@@ -157,9 +157,17 @@ START_TEST(span_is_inside_of_ram_or_nothing)
     static const struct {
         uint64_t address, size;
     } outside[] = {
-        {0x40000000, 0},          {0x40000000, 65}, {0x4000003f, 2},           {0x40000040, 1},
-        {0x3fffffff, 1},          {0x3fffffff, 2},  {0x40000010, UINT64_MAX},  {0, UINT64_MAX},
-        {UINT64_MAX, 1},          {UINT64_MAX, 2},  {0x40000001, UINT64_MAX - 1},
+        {0x40000000, 0},
+        {0x40000000, 65},
+        {0x4000003f, 2},
+        {0x40000040, 1},
+        {0x3fffffff, 1},
+        {0x3fffffff, 2},
+        {0x40000010, UINT64_MAX},
+        {0, UINT64_MAX},
+        {UINT64_MAX, 1},
+        {UINT64_MAX, 2},
+        {0x40000001, UINT64_MAX - 1},
     };
     for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
         ck_assert(!guest_memory_span(&memory, GPA(outside[i].address), outside[i].size, &span));
@@ -198,9 +206,8 @@ END_TEST
 
 START_TEST(each_cause_has_its_exit_status)
 {
-    static const enum machine_outcome outcomes[] = {MACHINE_POWERED_OFF, MACHINE_RESET,
-                                                    MACHINE_TIMED_OUT, MACHINE_QUIT,
-                                                    MACHINE_SIGNALLED};
+    static const enum machine_outcome outcomes[] = {
+        MACHINE_POWERED_OFF, MACHINE_RESET, MACHINE_TIMED_OUT, MACHINE_QUIT, MACHINE_SIGNALLED};
     static const int statuses[] = {0, 6, 7, 8, 143};
 
     for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
