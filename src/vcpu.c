@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vcpu.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <linux/psci.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+
+#include "kvm_sys.h"
+#include "memory_map.h"
+#include "no_syndrome.h"
+#include "register_dump.h"
+#include "vcpu_registers.h"
+
+enum { VCPU_STACK_BYTES = 256 * 1024 };
+
+int vcpu_kick_signal(void)
+{
+    return SIGRTMIN;
+}
+
+static void ignore_kick(int signal)
+{
+    (void)signal;
+}
+
+bool vcpu_prepare_signals(struct error *error)
+{
+    struct sigaction action = {.sa_handler = ignore_kick};
+    sigset_t kick;
+
+    (void)sigemptyset(&kick);
+    (void)sigaddset(&kick, vcpu_kick_signal());
+    if (sigaction(vcpu_kick_signal(), &action, NULL) != 0)
+        return error_set(error, ERROR_HOST, errno, "cannot prepare the vCPUs' signal");
+    (void)pthread_sigmask(SIG_BLOCK, &kick, NULL); /* fails for a wrong first argument only */
+    return true;
+}
+
+bool vcpu_describe_target(const struct vm *vm, const struct vcpu_features *features,
+                          struct kvm_vcpu_init *init, struct error *error)
+{
+    *init = (struct kvm_vcpu_init){0};
+    if (!kvm_ioctl(vm->fd, KVM_ARM_PREFERRED_TARGET, init, "KVM_ARM_PREFERRED_TARGET", error))
+        return false;
+    init->features[0] |= 1U << KVM_ARM_VCPU_PSCI_0_2;
+    if (features->pmu)
+        init->features[0] |= 1U << KVM_ARM_VCPU_PMU_V3;
+    if (features->sve)
+        init->features[0] |= 1U << KVM_ARM_VCPU_SVE;
+    if (features->pauth)
+        init->features[0] |=
+            1U << KVM_ARM_VCPU_PTRAUTH_ADDRESS | 1U << KVM_ARM_VCPU_PTRAUTH_GENERIC;
+    if (features->aarch32_el1)
+        init->features[0] |= 1U << KVM_ARM_VCPU_EL1_32BIT;
+    return true;
+}
+
+static bool initialise(struct vcpu *vcpu, const struct kvm_vcpu_init *target, struct error *error)
+{
+    struct kvm_vcpu_init init = *target;
+    const int sve = KVM_ARM_VCPU_SVE;
+
+    if (vcpu->index > 0)
+        init.features[0] |= 1U << KVM_ARM_VCPU_POWER_OFF;
+    if (!kvm_ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init, "KVM_ARM_VCPU_INIT", error))
+        return false;
+    return !(init.features[0] & 1U << KVM_ARM_VCPU_SVE) ||
+           kvm_ioctl(vcpu->fd, KVM_ARM_VCPU_FINALIZE, &sve, "KVM_ARM_VCPU_FINALIZE", error);
+}
+
+bool vcpu_create(struct vcpu *vcpu, const struct vm *vm, uint32_t index,
+                 const struct vcpu_environment *environment, const struct kvm_vcpu_init *init,
+                 struct error *error)
+{
+    vcpu->index = index;
+    vcpu->environment = environment;
+    vcpu->bus = environment->bus;
+    vcpu->run = NULL;
+    vcpu->fd = kvm_sys_ioctl(vm->fd, KVM_CREATE_VCPU, index);
+    if (vcpu->fd < 0)
+        return error_set(error, ERROR_HOST, errno, "KVM_CREATE_VCPU failed for vCPU %u", index);
+    vcpu->run = kvm_sys_map(vcpu->fd, environment->run_bytes);
+    if (!vcpu->run) {
+        (void)error_set(error, ERROR_HOST, errno, "cannot map the run area of vCPU %u", index);
+        goto fail;
+    }
+    if (!initialise(vcpu, init, error)) {
+        (void)error_add_context(error, "vCPU %u", index);
+        goto fail;
+    }
+    return true;
+
+fail:
+    vcpu_destroy(vcpu);
+    return false;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+    if (vcpu->run)
+        kvm_sys_unmap(vcpu->run, vcpu->environment->run_bytes);
+    if (vcpu->fd >= 0)
+        kvm_sys_close(vcpu->fd);
+    vcpu->run = NULL;
+    vcpu->fd = -1;
+}
+
+static bool set_attribute(struct vcpu *vcpu, uint32_t group, uint64_t attribute, const void *value,
+                          const char *name, struct error *error)
+{
+    const struct kvm_device_attr request = {
+        .group = group,
+        .attr = attribute,
+        .addr = (uintptr_t)value,
+    };
+    return kvm_ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &request, name, error);
+}
+
+bool vcpu_finish_setup(struct vcpu *vcpu, const struct vcpu_features *features, gpa_t steal_time,
+                       struct error *error)
+{
+    const int pmu_intid = GIC_PPI_BASE + PPI_PMU;
+
+    if (features->pmu && (!set_attribute(vcpu, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_IRQ,
+                                         &pmu_intid, "setting the PMU's interrupt", error) ||
+                          !set_attribute(vcpu, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_INIT,
+                                         NULL, "initialising the PMU", error)))
+        return false;
+    return !features->steal_time ||
+           set_attribute(vcpu, KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, &steal_time.value,
+                         "placing the record of stolen time", error);
+}
+
+bool vcpu_read_affinity(struct vcpu *vcpu, uint64_t *affinity, struct error *error)
+{
+    const uint64_t affinity_fields = 0xff00ffffff;
+
+    if (!vcpu_get_register(vcpu->fd, VCPU_REG_MPIDR, affinity, error))
+        return false;
+    *affinity &= affinity_fields;
+    return true;
+}
+
+bool vcpu_set_entry(struct vcpu *vcpu, bool aarch32, gpa_t entry, gpa_t fdt, struct error *error)
+{
+    const uint64_t any_machine = UINT32_MAX; /* r1 of the 32-bit boot protocol */
+
+    if (!vcpu_set_register(vcpu->fd, VCPU_REG_PC, entry.value, error))
+        return false;
+    if (!aarch32)
+        return vcpu_set_register(vcpu->fd, VCPU_REG_X(0), fdt.value, error);
+    return vcpu_set_register(vcpu->fd, VCPU_REG_X(1), any_machine, error) &&
+           vcpu_set_register(vcpu->fd, VCPU_REG_X(2), fdt.value, error);
+}
+
+/* ---- the run loop ---- */
+
+static void leave(struct vcpu *vcpu, enum vcpu_outcome outcome)
+{
+    vcpu->outcome = outcome;
+}
+
+/* The guest did what nobody can carry on from: the registers are what is left to look at. */
+static void leave_with_dump(struct vcpu *vcpu)
+{
+    register_dump(vcpu->fd, vcpu->index, vcpu->environment->memory, vcpu->environment->log);
+    leave(vcpu, VCPU_OUTCOME_FAILED);
+}
+
+static void note_unassigned(struct vcpu *vcpu, gpa_t address, enum access_kind kind,
+                            enum access_width width)
+{
+    vcpu->counters.unassigned++;
+    if (log_limit_pass(vcpu->environment->unassigned_limit))
+        log_line(vcpu->environment->log, LOG_WARNING,
+                 "vCPU %u: %d-byte %s 0x%" PRIx64 ", where nothing is: %s", vcpu->index, width,
+                 kind == ACCESS_READ ? "read from" : "write to", address.value,
+                 kind == ACCESS_READ ? "reads as zero" : "ignored");
+}
+
+bool vcpu_access(struct vcpu *vcpu, gpa_t address, enum access_kind kind, enum access_width width,
+                 uint64_t *value)
+{
+    if (kind == ACCESS_READ)
+        vcpu->counters.mmio_reads++;
+    else
+        vcpu->counters.mmio_writes++;
+    if (__builtin_expect(bus_access(vcpu->bus, &vcpu->cursor, address, kind, width, value), 1))
+        return true;
+    note_unassigned(vcpu, address, kind, width);
+    return false;
+}
+
+static void handle_mmio(struct vcpu *vcpu)
+{
+    struct kvm_run *run = vcpu->run;
+    gpa_t address = GPA(run->mmio.phys_addr);
+    uint64_t value;
+
+    _Static_assert(sizeof(run->mmio.data) == sizeof(value), "an access has at most 8 bytes");
+    memcpy(&value, run->mmio.data, sizeof(value));
+    (void)vcpu_access(vcpu, address, run->mmio.is_write ? ACCESS_WRITE : ACCESS_READ,
+                      (enum access_width)run->mmio.len, &value);
+    if (!run->mmio.is_write)
+        memcpy(run->mmio.data, &value, sizeof(value));
+}
+
+/* Returns whether the vCPU goes on. */
+static bool handle_system_event(struct vcpu *vcpu)
+{
+    uint32_t type = vcpu->run->system_event.type;
+
+    switch (type) {
+    case KVM_SYSTEM_EVENT_SHUTDOWN:
+        leave(vcpu, VCPU_OUTCOME_SHUTDOWN);
+        return false;
+    case KVM_SYSTEM_EVENT_RESET:
+        leave(vcpu, VCPU_OUTCOME_RESET);
+        return false;
+    case KVM_SYSTEM_EVENT_CRASH:
+        (void)error_set(&vcpu->error, ERROR_GUEST, 0, "vCPU %u: the guest reports a crash",
+                        vcpu->index);
+        leave_with_dump(vcpu);
+        return false;
+    default:
+        (void)error_set(&vcpu->error, ERROR_GUEST, 0,
+                        "vCPU %u: system event %u, which armlet doesn't know", vcpu->index, type);
+        leave_with_dump(vcpu);
+        return false;
+    }
+}
+
+static bool handle_rare_exit(struct vcpu *vcpu)
+{
+    const struct kvm_run *run = vcpu->run;
+
+    switch (run->exit_reason) {
+    case KVM_EXIT_INTR:
+        return true;
+    case KVM_EXIT_SYSTEM_EVENT:
+        return handle_system_event(vcpu);
+    case KVM_EXIT_ARM_NISV:
+        vcpu->counters.no_syndrome++;
+        if (no_syndrome_handle(vcpu, GPA(run->arm_nisv.fault_ipa), run->arm_nisv.esr_iss,
+                               &vcpu->error))
+            return true;
+        leave_with_dump(vcpu);
+        return false;
+    case KVM_EXIT_FAIL_ENTRY:
+        (void)error_set(&vcpu->error, ERROR_HOST, 0,
+                        "vCPU %u: the host can't enter the guest, hardware reason 0x%" PRIx64,
+                        vcpu->index, (uint64_t)run->fail_entry.hardware_entry_failure_reason);
+        break;
+    case KVM_EXIT_INTERNAL_ERROR:
+        (void)error_set(&vcpu->error, ERROR_GUEST, 0, "vCPU %u: KVM internal error %u", vcpu->index,
+                        run->internal.suberror);
+        break;
+    default:
+        (void)error_set(&vcpu->error, ERROR_GUEST, 0, "vCPU %u: unhandled exit %u", vcpu->index,
+                        run->exit_reason);
+        break;
+    }
+    leave_with_dump(vcpu);
+    return false;
+}
+
+/* KVM_RUN returned an error: a kick, or the end. Returns whether the vCPU goes on. */
+static bool handle_run_error(struct vcpu *vcpu, int os_errno)
+{
+    switch (os_errno) {
+    case EINTR:
+        vcpu->counters.signals++;
+        /* First lower the flag, then look at what it was raised for: see vcpu_stop(). */
+        __atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+        if (!atomic_load(&vcpu->stop))
+            return true;
+        leave(vcpu, VCPU_OUTCOME_STOPPED);
+        return false;
+    case EAGAIN:
+        return true;
+    case EFAULT:
+    case ENOMEM:
+    case EHWPOISON:
+        (void)error_set(&vcpu->error, ERROR_HOST, os_errno,
+                        "vCPU %u: the host could not provide guest memory", vcpu->index);
+        break;
+    case ENOSYS:
+        (void)error_set(&vcpu->error, ERROR_GUEST, os_errno,
+                        "vCPU %u: an access that this host's KVM can't describe", vcpu->index);
+        break;
+    default:
+        (void)error_set(&vcpu->error, ERROR_HOST, os_errno, "vCPU %u: KVM_RUN failed", vcpu->index);
+        break;
+    }
+    leave_with_dump(vcpu);
+    return false;
+}
+
+static void run_loop(struct vcpu *vcpu)
+{
+    for (;;) {
+        int result = kvm_sys_ioctl(vcpu->fd, KVM_RUN, 0);
+
+        vcpu->counters.exits++;
+        if (__builtin_expect(result < 0, 0)) {
+            if (!handle_run_error(vcpu, errno))
+                return;
+        } else if (__builtin_expect(vcpu->run->exit_reason == KVM_EXIT_MMIO, 1)) {
+            handle_mmio(vcpu);
+        } else if (!handle_rare_exit(vcpu)) {
+            return;
+        }
+    }
+}
+
+static void *vcpu_thread(void *argument)
+{
+    struct vcpu *vcpu = argument;
+    sigset_t kick;
+
+    (void)sigemptyset(&kick);
+    (void)sigaddset(&kick, vcpu_kick_signal());
+    (void)pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+    run_loop(vcpu);
+    atomic_store(&vcpu->left, true);
+    event_notify_send(vcpu->environment->left);
+    return NULL;
+}
+
+/* ---- its thread, from outside ---- */
+
+static bool set_affinity(const struct vcpu *vcpu, pthread_attr_t *attributes, struct error *error)
+{
+    if (vcpu->pin_cpu == PIN_NONE)
+        return true;
+    size_t cpu = (size_t)vcpu->pin_cpu;
+    size_t bytes = CPU_ALLOC_SIZE(cpu + 1);
+    cpu_set_t *cpus = CPU_ALLOC(cpu + 1);
+    if (!cpus)
+        return error_set(error, ERROR_HOST, ENOMEM, "cannot pin vCPU %u", vcpu->index);
+    CPU_ZERO_S(bytes, cpus);
+    CPU_SET_S(cpu, bytes, cpus);
+    int failure = pthread_attr_setaffinity_np(attributes, bytes, cpus);
+    CPU_FREE(cpus);
+    if (failure)
+        return error_set(error, ERROR_HOST, failure, "cannot pin vCPU %u to host CPU %d",
+                         vcpu->index, vcpu->pin_cpu);
+    return true;
+}
+
+static bool create_thread(struct vcpu *vcpu, struct error *error)
+{
+    pthread_attr_t attributes;
+    int failure = pthread_attr_init(&attributes);
+
+    if (failure)
+        return error_set(error, ERROR_HOST, failure, "cannot describe a thread");
+    (void)pthread_attr_setstacksize(&attributes, VCPU_STACK_BYTES);
+    bool good = set_affinity(vcpu, &attributes, error);
+    if (good) {
+        failure = pthread_create(&vcpu->thread, &attributes, vcpu_thread, vcpu);
+        if (failure && vcpu->pin_cpu != PIN_NONE)
+            good = error_set(error, ERROR_HOST, failure,
+                             "cannot start vCPU %u on host CPU %d: is there such a CPU, and is it "
+                             "online and allowed?",
+                             vcpu->index, vcpu->pin_cpu);
+        else if (failure)
+            good = error_set(error, ERROR_HOST, failure, "cannot start a thread for vCPU %u",
+                             vcpu->index);
+    }
+    (void)pthread_attr_destroy(&attributes);
+    return good;
+}
+
+bool vcpu_start(struct vcpu *vcpu, struct error *error)
+{
+    atomic_store(&vcpu->stop, false);
+    atomic_store(&vcpu->left, false);
+    vcpu->error = (struct error){0};
+    if (!vcpu_state_move(&vcpu->state, VCPU_RUNNING, error))
+        return false;
+    if (create_thread(vcpu, error))
+        return true;
+    vcpu->state = VCPU_FAILED;
+    return false;
+}
+
+/*
+ * Without a race: the flag `immediate_exit` makes KVM_RUN return whether the signal comes before
+ * it, during it, or after it; the thread lowers the flag before it reads `stop`.
+ */
+void vcpu_stop(struct vcpu *vcpu)
+{
+    if (vcpu->state != VCPU_RUNNING)
+        return;
+    atomic_store(&vcpu->stop, true);
+    __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    (void)pthread_kill(vcpu->thread, vcpu_kick_signal());
+}
+
+bool vcpu_has_left(const struct vcpu *vcpu)
+{
+    return atomic_load(&vcpu->left);
+}
+
+bool vcpu_join(struct vcpu *vcpu, struct error *error)
+{
+    if (vcpu->state != VCPU_RUNNING)
+        return true;
+    (void)pthread_join(vcpu->thread, NULL);
+    return vcpu_state_move(
+        &vcpu->state, vcpu->outcome == VCPU_OUTCOME_FAILED ? VCPU_FAILED : VCPU_STOPPED, error);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A virtual CPU: its KVM file, its thread, and the loop around KVM_RUN.
+ *
+ * vcpu_create() to vcpu_set_entry() and vcpu_destroy() run on the I/O thread; vcpu_start() begins
+ * the vCPU's own thread, which owns everything but `stop` until vcpu_join(). The thread leaves the
+ * loop when the guest ended (PSCI), when the host can't go on, or when vcpu_stop() asked; it then
+ * stores the outcome and sends `left`, and nothing else.
+ *
+ * The way from KVM_RUN's return to the next KVM_RUN takes no lock, allocates nothing and makes no
+ * system call of its own.
+ */
+#ifndef ARMLET_SRC_VCPU_H
+#define ARMLET_SRC_VCPU_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "armlet/error.h"
+#include "armlet/event_loop.h"
+#include "armlet/gpa.h"
+#include "armlet/guest_memory.h"
+#include "armlet/log.h"
+#include "bus.h"
+#include "lifecycle.h"
+#include "options.h"
+#include "vcpu_features.h"
+#include "vm.h"
+
+struct kvm_run;
+struct kvm_vcpu_init;
+
+enum vcpu_outcome {
+    VCPU_OUTCOME_STOPPED,  /* vcpu_stop() asked */
+    VCPU_OUTCOME_SHUTDOWN, /* PSCI SYSTEM_OFF */
+    VCPU_OUTCOME_RESET,    /* PSCI SYSTEM_RESET or SYSTEM_RESET2 */
+    VCPU_OUTCOME_FAILED,   /* `error` says why: ERROR_GUEST or ERROR_HOST */
+};
+
+/* Written by the vCPU's thread alone; a reader elsewhere sees a recent value. */
+struct vcpu_counters {
+    uint64_t exits;
+    uint64_t mmio_reads;
+    uint64_t mmio_writes;
+    uint64_t unassigned;  /* accesses that no device covers */
+    uint64_t no_syndrome; /* accesses that had to be decoded */
+    uint64_t signals;     /* returns caused by a kick */
+};
+
+/* What all vCPUs of a machine share; constant while they run. */
+struct vcpu_environment {
+    const struct bus *bus;
+    const struct guest_memory *memory;
+    struct log *log;
+    struct log_limit *unassigned_limit; /* of accesses to where nothing is */
+    struct log_limit *refused_limit;    /* of accesses that can't be carried out */
+    struct event_notify *left;          /* sent by a vCPU's thread that left the loop */
+    size_t run_bytes;                   /* of a struct kvm_run's mapping */
+    bool can_inject_abort;              /* KVM_CAP_ARM_INJECT_EXT_DABT */
+};
+
+struct vcpu {
+    /* The run loop's own. */
+    _Alignas(CACHE_LINE_BYTES) int fd; /* -1 when there is none */
+    _Atomic bool stop;
+    struct kvm_run *run;
+    const struct bus *bus;
+    struct bus_cursor cursor;
+    const struct vcpu_environment *environment;
+
+    _Alignas(CACHE_LINE_BYTES) struct vcpu_counters counters;
+
+    /* Set up before, read after the run. */
+    _Alignas(CACHE_LINE_BYTES) uint32_t index;
+    int pin_cpu; /* host CPU, or PIN_NONE */
+    enum vcpu_state state;
+    enum vcpu_outcome outcome;
+    pthread_t thread;
+    _Atomic bool left; /* the thread is out of the run loop */
+    struct error error;
+};
+
+_Static_assert(offsetof(struct vcpu, counters) == CACHE_LINE_BYTES,
+               "what the run loop reads stays on one cache line");
+
+/* The signal that gets a vCPU's thread out of KVM_RUN; its handler does nothing. */
+int vcpu_kick_signal(void);
+/* Installs that handler and blocks the signal in this thread; vCPU threads unblock it. */
+bool vcpu_prepare_signals(struct error *error) WARN_UNUSED;
+
+/* vCPU `index` of `vm`, with the features chosen; all but vCPU 0 start powered off. */
+bool vcpu_create(struct vcpu *vcpu, const struct vm *vm, uint32_t index,
+                 const struct vcpu_environment *environment, const struct kvm_vcpu_init *init,
+                 struct error *error) WARN_UNUSED;
+/* The kvm_vcpu_init that all vCPUs of a machine with these features use. */
+bool vcpu_describe_target(const struct vm *vm, const struct vcpu_features *features,
+                          struct kvm_vcpu_init *init, struct error *error) WARN_UNUSED;
+/* After the vGIC is initialised: what depends on it. */
+bool vcpu_finish_setup(struct vcpu *vcpu, const struct vcpu_features *features, gpa_t steal_time,
+                       struct error *error) WARN_UNUSED;
+/* Where the boot CPU begins and what the boot protocol wants in its registers. */
+bool vcpu_set_entry(struct vcpu *vcpu, bool aarch32, gpa_t entry, gpa_t fdt,
+                    struct error *error) WARN_UNUSED;
+/* MPIDR_EL1's affinity fields, for the device tree. */
+bool vcpu_read_affinity(struct vcpu *vcpu, uint64_t *affinity, struct error *error) WARN_UNUSED;
+
+bool vcpu_start(struct vcpu *vcpu, struct error *error) WARN_UNUSED;
+void vcpu_stop(struct vcpu *vcpu); /* asks; returns at once. Nothing if it has no thread. */
+/* Whether the thread has left the run loop since vcpu_start(), joined or not. */
+bool vcpu_has_left(const struct vcpu *vcpu);
+/* Waits for the thread to end. */
+bool vcpu_join(struct vcpu *vcpu, struct error *error) WARN_UNUSED;
+void vcpu_destroy(struct vcpu *vcpu);
+
+/*
+ * One access of the guest to the bus, counted, and logged (at a limited rate) where nothing is:
+ * for KVM_EXIT_MMIO and for accesses that had to be decoded. The vCPU's own thread.
+ */
+bool vcpu_access(struct vcpu *vcpu, gpa_t address, enum access_kind kind, enum access_width width,
+                 uint64_t *value);
+
+#endif

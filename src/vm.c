@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
+
+#include "kvm_sys.h"
+
+enum { DEFAULT_IPA_BITS = 40 }; /* what KVM gives when nothing is asked for */
+
+static unsigned bits_needed(gpa_t highest)
+{
+    return highest.value ? 64 - (unsigned)__builtin_clzll(highest.value) : 1;
+}
+
+/* The machine type for KVM_CREATE_VM: the size of the guest's physical address space. */
+static bool choose_ipa_bits(const struct kvm *kvm, gpa_t highest, unsigned *bits,
+                            struct error *error)
+{
+    unsigned limit = (unsigned)kvm_check_extension(kvm->fd, KVM_CAP_ARM_VM_IPA_SIZE);
+    unsigned needed = bits_needed(highest);
+
+    if (limit == 0)
+        limit = DEFAULT_IPA_BITS;
+    if (needed > limit)
+        return error_set(error, ERROR_HOST, 0,
+                         "the guest needs %u-bit physical addresses (up to 0x%" PRIx64
+                         "), this host gives guests %u bits: use less memory or fewer vCPUs",
+                         needed, highest.value, limit);
+    unsigned usual = limit < DEFAULT_IPA_BITS ? limit : DEFAULT_IPA_BITS;
+    *bits = needed > usual ? needed : usual;
+    return true;
+}
+
+static bool enable(const struct vm *vm, uint32_t capability, const char *name, struct error *error)
+{
+    const struct kvm_enable_cap enable = {.cap = capability};
+
+    return kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &enable, name, error);
+}
+
+bool vm_create(struct vm *vm, const struct kvm *kvm, const struct vm_config *config,
+               struct error *error)
+{
+    unsigned bits = 0;
+
+    *vm = (struct vm){.kvm = kvm, .fd = -1};
+    if (!choose_ipa_bits(kvm, config->highest, &bits, error))
+        return false;
+    /* Type 0 is the default size, and all that kernels before 4.20 know. */
+    unsigned long type = bits == DEFAULT_IPA_BITS ? 0 : KVM_VM_TYPE_ARM_IPA_SIZE(bits);
+    do
+        vm->fd = kvm_sys_ioctl(kvm->fd, KVM_CREATE_VM, type);
+    while (vm->fd < 0 && errno == EINTR);
+    if (vm->fd < 0)
+        return error_set(error, ERROR_HOST, errno, "KVM_CREATE_VM failed");
+
+    /* Without it an access whose syndrome KVM can't use ends in ENOSYS instead of an exit. */
+    if (kvm_check_extension(vm->fd, KVM_CAP_ARM_NISV_TO_USER) &&
+        !enable(vm, KVM_CAP_ARM_NISV_TO_USER, "enabling KVM_CAP_ARM_NISV_TO_USER", error))
+        goto fail;
+    if (config->mte && !enable(vm, KVM_CAP_ARM_MTE, "enabling KVM_CAP_ARM_MTE", error))
+        goto fail;
+    return true;
+
+fail:
+    vm_destroy(vm);
+    return false;
+}
+
+void vm_destroy(struct vm *vm)
+{
+    if (vm->fd >= 0)
+        kvm_sys_close(vm->fd);
+    vm->fd = -1;
+}
+
+bool vm_is_open(const struct vm *vm)
+{
+    return vm->fd >= 0;
+}
+
+bool vm_add_memory(struct vm *vm, const struct guest_memory *memory, struct error *error)
+{
+    const struct kvm_userspace_memory_region region = {
+        .slot = vm->slot_count,
+        .guest_phys_addr = memory->base.value,
+        .memory_size = memory->size_bytes,
+        .userspace_addr = (uintptr_t)memory->host,
+    };
+
+    if (!kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION",
+                   error))
+        return error_add_context(error, "cannot give the guest memory at 0x%" PRIx64,
+                                 memory->base.value);
+    vm->slot_count++;
+    return true;
+}
+
+static void set_level(struct irq_line *line, bool level)
+{
+    const struct vm *vm = line->controller;
+    const struct kvm_irq_level request = {
+        .irq = (KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT) | line->intid,
+        .level = level,
+    };
+
+    /* An SPI of an initialised vGIC can't fail; between power-off and power-on nothing listens. */
+    if (vm_is_open(vm))
+        (void)kvm_sys_ioctl(vm->fd, KVM_IRQ_LINE, (uintptr_t)&request);
+}
+
+void vm_connect_irq(struct vm *vm, struct irq_line *line, uint32_t intid)
+{
+    static const struct irq_ops ops = {.set_level = set_level};
+
+    *line = (struct irq_line){.ops = &ops, .controller = vm, .intid = intid};
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the two halves of the fake share: fake_kvm.c has the seam, the files and KVM_RUN,
+ * kvm_calls.c answers the other ioctls. Handlers run with the fake's lock held and return what the
+ * ioctl does, or -errno.
+ */
+#ifndef TESTS_KVM_CALLS_H
+#define TESTS_KVM_CALLS_H
+
+#include "fake_kvm.h"
+
+enum object_kind { OBJECT_NONE, OBJECT_SYSTEM, OBJECT_VM, OBJECT_VCPU, OBJECT_GIC, OBJECT_ITS };
+
+struct object {
+    enum object_kind kind;
+    struct fake_kvm *fake;
+    uint32_t index; /* of a vCPU */
+};
+
+typedef int fake_kvm_handler(struct fake_kvm *fake, const struct object *object,
+                             uintptr_t argument);
+
+/* NULL: a file of this kind doesn't know that request. */
+fake_kvm_handler *fake_kvm_find_handler(enum object_kind kind, unsigned long request);
+
+/* Keeps the first thing that is wrong. */
+void fake_kvm_complain(struct fake_kvm *fake, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A new file, or -errno. */
+int fake_kvm_open_object(struct fake_kvm *fake, enum object_kind kind, uint32_t index);
+/* The answer to KVM_CHECK_EXTENSION. */
+int fake_kvm_capability(const struct fake_kvm *fake, long number);
+/* The place of a register, or NULL; `make`: made if there is none and room for one. */
+struct fake_register *fake_kvm_find_register(struct fake_vcpu *vcpu, uint64_t id, bool make);
+
+#endif
