@@ -22,9 +22,9 @@ static const unsigned vcpu_allowed[VCPU_STATE_COUNT] = {
 const char *machine_state_name(enum machine_state state)
 {
     static const char *const names[MACHINE_STATE_COUNT] = {
-        [MACHINE_CREATED] = "created",   [MACHINE_READY] = "ready",
-        [MACHINE_RUNNING] = "running",   [MACHINE_STOPPING] = "stopping",
-        [MACHINE_STOPPED] = "stopped",   [MACHINE_FAILED] = "failed",
+        [MACHINE_CREATED] = "created", [MACHINE_READY] = "ready",
+        [MACHINE_RUNNING] = "running", [MACHINE_STOPPING] = "stopping",
+        [MACHINE_STOPPED] = "stopped", [MACHINE_FAILED] = "failed",
     };
     return state < MACHINE_STATE_COUNT ? names[state] : "unknown";
 }

@@ -15,8 +15,8 @@ static const struct region regions[REGION_COUNT] = {
     [REGION_GPIO] = {"gpio", "PL061 GPIO, power key on line 3", {0x09030000}, KIB(4), 7},
     [REGION_PVTIME] = {"pvtime", "stolen time (DEN0057)", {0x090a0000}, KIB(64), NO_SPI},
     [REGION_RAM] = {"ram", "RAM", {GIB(1)}, 0, NO_SPI},
-    [REGION_GICR_HIGH] = {"gicr-high", "GICv3 redistributors, second region", {GIB(256)}, 0,
-                          NO_SPI},
+    [REGION_GICR_HIGH] =
+        {"gicr-high", "GICv3 redistributors, second region", {GIB(256)}, 0, NO_SPI},
 };
 
 const struct region *memory_map_region(enum region_id id)

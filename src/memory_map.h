@@ -39,7 +39,8 @@ struct region {
 
 const struct region *memory_map_region(enum region_id id);
 
-/* Private peripheral interrupts (INTID - 16), as the Base System Architecture (DEN0094) has them. */
+/* Private peripheral interrupts (INTID - 16), as the Base System Architecture (DEN0094) has them.
+ */
 enum ppi {
     PPI_PMU = 7,
     PPI_HYP_TIMER = 10,
@@ -49,8 +50,8 @@ enum ppi {
 };
 
 enum {
-    GIC_SPI_BASE = 32,  /* INTID of SPI 0 */
-    GIC_PPI_BASE = 16,  /* INTID of PPI 0 */
+    GIC_SPI_BASE = 32, /* INTID of SPI 0 */
+    GIC_PPI_BASE = 16, /* INTID of PPI 0 */
     GIC_SPI_COUNT = 128,
     GICV3_REDIST_BYTES = 0x20000, /* RD_base and SGI_base frames of one vCPU */
     GICV2_MAX_VCPUS = 8,

@@ -8,8 +8,8 @@
  * Input is pulled: the console calls `input` only while the device has said that it has room, so
  * that nothing is read from the outside that can't be kept.
  *
- * Lock order: a device's lock is taken before the console's; the console calls the device's
- * callbacks without its own lock held.
+ * The console has no lock of its own: a client may hold its device's while it calls, and its
+ * callbacks are called without any.
  */
 #ifndef ARMLET_CONSOLE_H
 #define ARMLET_CONSOLE_H

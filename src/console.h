@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The guest's console: between what include/armlet/console.h lends to a UART and the outside
+ * (standard input and output, a pseudo-terminal, a file, a Unix socket).
+ *
+ * Output crosses from the vCPUs to the I/O thread in a ring without a lock: one producer at a time
+ * (the client orders its calls), one consumer. It is written in batches, a millisecond after the
+ * first byte or as soon as the ring is half full. When nobody reads for the moment (no one has
+ * connected), the ring keeps the newest output; when nobody ever will, it is dropped.
+ *
+ * I/O thread, but for what include/armlet/console.h says.
+ */
+#ifndef ARMLET_SRC_CONSOLE_H
+#define ARMLET_SRC_CONSOLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "armlet/console.h"
+#include "armlet/error.h"
+#include "armlet/event_loop.h"
+#include "armlet/log.h"
+#include "options.h"
+
+/* What the operator can ask for with Ctrl-A on a terminal. */
+enum console_command {
+    CONSOLE_COMMAND_QUIT,     /* Ctrl-A x */
+    CONSOLE_COMMAND_SHUTDOWN, /* Ctrl-A s */
+};
+
+struct console_config {
+    enum console_kind kind;
+    const char *path; /* of CONSOLE_FILE and CONSOLE_UNIX; outlives the console */
+    struct event_loop *loop;
+    struct log *log;
+    void (*command)(void *context, enum console_command command);
+    void *context;
+};
+
+/* ERROR_HOST or ERROR_FILE, naming what can't be opened. Input flows once a client is attached. */
+struct console *console_create(const struct console_config *config,
+                               struct error *error) WARN_UNUSED;
+
+/*
+ * Writes what is left, waiting for a slow reader for at most bound_ns; says whether all is out.
+ * While no vCPU runs.
+ */
+bool console_flush(struct console *console, uint64_t bound_ns);
+
+/* The process was stopped and goes on (SIGCONT): the terminal is set again. */
+void console_resume(struct console *console);
+
+/* Restores the terminal, removes the socket. NULL is allowed. */
+void console_destroy(struct console *console);
+
+#endif

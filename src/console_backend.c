@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "console_backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What a file in blocking mode takes at once when poll(2) calls it writable. */
+enum { BLOCKING_WRITE_BYTES = 256 };
+
+/* ---- standard input and output ---- */
+
+/*
+ * A blocking write would hold up everything, but O_NONBLOCK must not be set on a file that the
+ * shell goes on using: pipes and terminals are opened anew, for a file status of our own.
+ */
+static void open_output(struct console_backend *backend)
+{
+    struct stat status;
+    char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+
+    if (fstat(STDOUT_FILENO, &status) != 0)
+        return;
+    backend->out_fd = STDOUT_FILENO;
+    backend->out_is_socket = S_ISSOCK(status.st_mode);
+    if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode))
+        return;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", STDOUT_FILENO);
+    int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0) {
+        backend->out_fd = fd;
+        backend->out_owned = true;
+    } else {
+        backend->out_blocks = true;
+    }
+}
+
+static bool open_stdio(struct console_backend *backend, const char *path, struct error *error)
+{
+    (void)path;
+    backend->interactive = isatty(STDIN_FILENO);
+    terminal_init(&backend->terminal, STDIN_FILENO, backend->log);
+    if (backend->interactive && !terminal_make_raw(&backend->terminal, error))
+        return false;
+    if (!backend->interactive || backend->terminal.raw)
+        backend->in_fd = STDIN_FILENO;
+    open_output(backend);
+    return true;
+}
+
+static void close_stdio(struct console_backend *backend)
+{
+    terminal_restore(&backend->terminal);
+}
+
+static const struct console_backend_ops stdio_ops = {.open = open_stdio, .close = close_stdio};
+
+/* ---- a file, and nothing ---- */
+
+static bool open_file(struct console_backend *backend, const char *path, struct error *error)
+{
+    backend->out_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                           S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
+    if (backend->out_fd < 0 && errno == ENXIO)
+        return error_set(error, ERROR_FILE, 0,
+                         "cannot open console file '%s': nobody has it open for reading", path);
+    if (backend->out_fd < 0)
+        return error_set(error, ERROR_FILE, errno, "cannot open console file '%s'", path);
+    backend->out_owned = true;
+    return true;
+}
+
+static bool open_nothing(struct console_backend *backend, const char *path, struct error *error)
+{
+    (void)backend;
+    (void)path;
+    (void)error;
+    return true;
+}
+
+static const struct console_backend_ops file_ops = {.open = open_file};
+static const struct console_backend_ops nothing_ops = {.open = open_nothing};
+
+/* ---- all kinds ---- */
+
+static const struct console_backend_ops *ops_of(enum console_kind kind)
+{
+    switch (kind) {
+    case CONSOLE_STDIO:
+        return &stdio_ops;
+    case CONSOLE_PTY:
+        return &console_pty_ops;
+    case CONSOLE_FILE:
+        return &file_ops;
+    case CONSOLE_UNIX:
+        return &console_unix_ops;
+    case CONSOLE_NONE:
+        break;
+    }
+    return &nothing_ops;
+}
+
+bool console_backend_open(struct console_backend *backend, enum console_kind kind, const char *path,
+                          struct error *error)
+{
+    backend->ops = ops_of(kind);
+    backend->in_fd = -1;
+    backend->out_fd = -1;
+    backend->master = -1;
+    backend->watch.fd = -1;
+    if (backend->ops->open(backend, path, error))
+        return true;
+    console_backend_close(backend);
+    return false;
+}
+
+ssize_t console_backend_write(const struct console_backend *backend, const void *bytes,
+                              size_t count)
+{
+    if (backend->out_is_socket)
+        return send(backend->out_fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (backend->out_blocks) {
+        struct pollfd ready = {.fd = backend->out_fd, .events = POLLOUT};
+
+        if (poll(&ready, 1, 0) == 0) {
+            errno = EAGAIN;
+            return -1;
+        }
+        if (count > BLOCKING_WRITE_BYTES)
+            count = BLOCKING_WRITE_BYTES;
+    }
+    return write(backend->out_fd, bytes, count);
+}
+
+void console_backend_connect(struct console_backend *backend, int in_fd, int out_fd)
+{
+    int old_in = backend->in_fd;
+    int old_out = backend->out_fd;
+
+    backend->in_fd = in_fd;
+    backend->out_fd = out_fd;
+    backend->changed(backend->context);
+    if (old_in >= 0)
+        (void)close(old_in);
+    if (old_out >= 0)
+        (void)close(old_out);
+}
+
+void console_backend_input_ended(struct console_backend *backend, bool gone)
+{
+    if (!backend->connectable) {
+        backend->in_fd = -1;
+        backend->changed(backend->context);
+    } else if (gone) {
+        console_backend_connect(backend, -1, -1);
+    }
+}
+
+void console_backend_hang_up(struct console_backend *backend, int os_errno)
+{
+    struct error error;
+
+    if (backend->connectable) {
+        console_backend_connect(backend, -1, -1);
+        return;
+    }
+    (void)error_set(&error, ERROR_HOST, os_errno, "the console's output can't be written any more");
+    log_line(backend->log, LOG_WARNING, "%s", error.message);
+    int fd = backend->out_fd;
+    backend->out_fd = -1;
+    backend->changed(backend->context);
+    if (backend->out_owned)
+        (void)close(fd);
+}
+
+void console_backend_resume(struct console_backend *backend)
+{
+    struct error error = {0};
+
+    if (!backend->interactive)
+        return;
+    if (!terminal_make_raw(&backend->terminal, &error))
+        log_line(backend->log, LOG_WARNING, "%s", error.message);
+    backend->in_fd = terminal_is_foreground(STDIN_FILENO) ? STDIN_FILENO : -1;
+    backend->changed(backend->context);
+}
+
+void console_backend_close(struct console_backend *backend)
+{
+    if (backend->ops->close)
+        backend->ops->close(backend);
+    if (backend->connectable && backend->in_fd >= 0)
+        (void)close(backend->in_fd);
+    if (backend->out_owned && backend->out_fd >= 0)
+        (void)close(backend->out_fd);
+    backend->in_fd = -1;
+    backend->out_fd = -1;
+}
