@@ -51,8 +51,10 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c \
     src/kvm.c src/kvm_sys.c src/vm.c src/vgic.c src/vcpu.c src/vcpu_features.c \
     src/vcpu_registers.c src/vcpu_translate.c src/no_syndrome.c src/register_dump.c \
     src/instruction.c src/mmio_decode.c src/translate.c \
-    src/event_loop.c src/console.c src/console_backend.c src/terminal.c \
-    src/doctor.c \
+    src/event_loop.c src/console.c src/console_backend.c src/console_pty.c src/console_unix.c \
+    src/guardian.c src/terminal.c \
+    src/doctor.c src/doctor_host.c src/doctor_kvm.c src/doctor_memory.c src/doctor_print.c \
+    src/doctor_map.c \
     src/image/image.c src/image/decompress.c src/image/elf.c src/image/zboot.c \
     src/image/identify.c src/image/file.c
 devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
@@ -63,14 +65,130 @@ GUESTS := info empty pl011 pl031 pl061 psci reset gic timer unassigned nisv cras
 
 include tests/unit/unit.mk
 
-# ---- the pieces ------------------------------------------------------------------------------
+# ---- armlet ----------------------------------------------------------------------------------
 .PHONY: all
-all: unit-tests compile_commands.json
+all: $(O)/armlet $(GUESTS:%=$(O)/guests/%) compile_commands.json
+
+.PHONY: guest-tests
+guest-tests: all $(O)/harness $(O)/formats/stamp
+
+objects = $(foreach layer,src devices fdt,$($(layer)_SOURCES:%.c=$(1)/%.o))
+ARM64_OBJECTS := $(call objects,$(O)/arm64) $(O)/arm64/src/builtin_guest.o
+
+# $(call compile_layer,directory,layer,compiler,flags)
+define compile_layer
+$(1)/$(2)/%.o: $(2)/%.c $$(BUILD_DEPENDS) Makefile
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(3) $$(BASE) $$(LAYER_$(2)) $(4) -c -o $$@ $$<
+endef
+$(foreach layer,src devices fdt,$(eval $(call compile_layer,$(O)/arm64,$(layer),$(ARM64_CC),\
+    $(ARM64_INCLUDE) $(CFLAGS) $(COVERAGE))))
+
+$(O)/arm64/src/builtin_guest.o: src/builtin_guest.S $(O)/guests/info
+	$(call say,AS,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) -I$(O)/guests -c -o $@ $<
+
+$(O)/armlet: $(ARM64_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(ARM64_CC) $(CFLAGS) $(LDFLAGS) $(COVERAGE) $(LINKAGE) -o $@ $^ $(ARM64_LIBS) $(LIBS)
+
+# ---- bare-metal guests -----------------------------------------------------------------------
+GUEST_LIBRARY := guests/start.S guests/cpu.S $(addprefix guests/lib,.c _exception.c _fdt.c _gic.c \
+    _its.c _mmu.c _print.c _psci.c _smp.c)
+GUEST_CFLAGS := -std=gnu17 $(WARNINGS) -O2 -g -ffreestanding -nostdlib -fpie -static-pie \
+    -fvisibility=hidden -ffunction-sections -fdata-sections -mgeneral-regs-only -mstrict-align \
+    -mno-outline-atomics -fno-stack-protector -fno-builtin -fno-asynchronous-unwind-tables -Iguests
+GUEST_LDFLAGS := -T guests/guest.ld -Wl,--gc-sections,--build-id=none,-z,text \
+    -Wl,-z,max-page-size=4096,--no-warn-rwx-segments
+GUEST_OBJECTS := $(GUEST_LIBRARY:guests/%=$(O)/guests/lib/%.o)
+
+$(O)/guests/lib/%.o: guests/% Makefile
+	$(call say,GUEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/guests/%.elf: $(O)/guests/lib/%.c.o $(GUEST_OBJECTS) guests/guest.ld
+	$(Q)$(ARM64_CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(O)/guests/%: $(O)/guests/%.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+
+.PRECIOUS: $(O)/guests/%.elf $(O)/guests/lib/%.c.o
+
+# ---- tests on KVM ----------------------------------------------------------------------------
+HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_command_line.c \
+    cases_linux.c cases_terminal.c)
+
+$(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -O1 -g -static -o $@ $(HARNESS_SOURCES)
+
+$(O)/formats/stamp: $(CACHE)/kernel-6.1/vmlinuz tests/guest/make-formats
+	$(call say,PACK,$(@D))
+	$(Q)tests/guest/make-formats $< $(@D)
+	@touch $@
 
 # ---- what a newcomer types -------------------------------------------------------------------
-.PHONY: test check-unit
-test check-unit: unit-tests
+LAB := tests/lab/lab
+
+.PHONY: packages
+packages:
+	@tests/lab/install build test
+	@tests/lab/fetch
+
+.PHONY: run
+run: packages
+	@$(MAKE) --no-print-directory all
+	@tests/lab/run-guest $(O)/armlet
+
+.PHONY: test
+test: packages
+	@$(MAKE) --no-print-directory unit-tests guest-tests
+	@tests/run $(O)
+
+.PHONY: check-unit check-guest
+check-unit: unit-tests
 	@tests/run $(O) unit
+check-guest: guest-tests
+	@tests/run $(O) guest
+
+# Every test again, compiled to count lines; the counts of both architectures are added up.
+.PHONY: coverage
+coverage: packages
+	@tests/lab/install coverage
+	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
+	@tests/coverage $(O)/coverage
+
+FUZZ_TARGETS := options fdt image
+FUZZ_SECONDS ?= 30
+fuzz_options := $(options_objects)
+fuzz_fdt     := $(fdt_objects)
+fuzz_image   := $(image_objects)
+
+# $(call fuzz_program,name)
+define fuzz_program
+$(O)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(patsubst %,%.c,$(fuzz_$(1)))
+	$$(call say,FUZZ,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)clang $$(filter-out -MMD -MP,$$(BASE)) -Iinclude -Isrc -I. -O1 -g \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $$@ $$^ \
+	    $$(filter-out -lcheck -lsubunit,$$(UNIT_LIBS))
+endef
+$(foreach name,$(FUZZ_TARGETS),$(eval $(call fuzz_program,$(name))))
+
+.PHONY: fuzz
+fuzz:
+	@tests/lab/install build fuzz
+	@$(MAKE) --no-print-directory $(FUZZ_TARGETS:%=$(O)/fuzz/%)
+	@for name in $(FUZZ_TARGETS); do \
+	    mkdir -p $(O)/fuzz/corpus-$$name; \
+	    echo "fuzzing $$name for $(FUZZ_SECONDS) s"; \
+	    $(O)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
+	        $(O)/fuzz/corpus-$$name || exit 1; \
+	done
 
 # ---- keeping the house in order --------------------------------------------------------------
 FORMATTED := $(wildcard include/armlet/*.h src/*.[ch] src/image/*.[ch] devices/*.[ch] fdt/*.[ch] \
@@ -92,6 +210,13 @@ compile_commands.json: Makefile
 	       -DARMLET_VERSION=0 $(ARM64_INCLUDE) -Iinclude -Isrc -I. -c $$source"; \
 	     separator=,; done; echo ']'; } > $@
 
+.PHONY: install uninstall
+install: $(O)/armlet
+	install -D -m 755 $(O)/armlet $(DESTDIR)$(prefix)/bin/armlet
+	install -D -m 644 man/armlet.1 $(DESTDIR)$(prefix)/share/man/man1/armlet.1
+uninstall:
+	rm -f $(DESTDIR)$(prefix)/bin/armlet $(DESTDIR)$(prefix)/share/man/man1/armlet.1
+
 .PHONY: dist
 dist:
 	$(Q)git archive --prefix=armlet-$(VERSION)/ -o armlet-$(VERSION).tar.gz HEAD
@@ -106,10 +231,16 @@ distclean: clean
 help:
 	@sed -n 's/^#: //p' Makefile
 
+#: make run          install what is missing, build, boot a Linux guest to a shell
 #: make test         install what is missing, build, run every test
 #: make all          build armlet and the bare-metal guests into O= (build)
 #: make check-unit   the unit tests alone, under SAN= (address,undefined)
+#: make check-guest  the tests on KVM alone
+#: make coverage     line coverage by all tests together
 #: make lint         format, static analysis, headers, manual pages, duplicates
+#: make fuzz         each fuzz target for FUZZ_SECONDS= (30)
 #: make format       rewrite the sources in the project's format
+#: make install      into DESTDIR=, prefix= (/usr/local); also: uninstall, dist, clean, distclean
 #: variables         O= V=1 CROSS_COMPILE= CC= CFLAGS= SAN= COV=1 LINKAGE= (-static)
 
+-include $(ARM64_OBJECTS:.o=.d) $(wildcard $(O)/guests/lib/*.d)

@@ -91,8 +91,7 @@ START_TEST(an_access_to_nowhere_reads_zero)
         value = 1;
         ck_assert(!bus_access(&bus, &cursor, GPA(nowhere[i]), ACCESS_READ, ACCESS_32_BIT, &value));
         ck_assert_uint_eq(value, 0);
-        ck_assert(
-            !bus_access(&bus, &cursor, GPA(nowhere[i]), ACCESS_WRITE, ACCESS_32_BIT, &value));
+        ck_assert(!bus_access(&bus, &cursor, GPA(nowhere[i]), ACCESS_WRITE, ACCESS_32_BIT, &value));
     }
     ck_assert_uint_eq(probe.reads + probe.writes, 0);
     arena_finish(&arena);

@@ -2,7 +2,10 @@
 # Unit tests: one program a line of UNIT_TESTS, linked from its own file, the common main, and the
 # objects that unit_NAME lists. They run on the machine that builds, under sanitizers.
 
-UNIT_TESTS := core event_loop bus memory options options_value options_file fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 instruction translate no_syndrome kvm vm vgic vcpu console console_kinds terminal image doctor
+UNIT_TESTS := core event_loop bus memory options options_value options_file \
+    fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 \
+    console console_kinds terminal image instruction translate no_syndrome \
+    kvm vm vgic vcpu machine doctor
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
 unit_event_loop := src/error src/event_loop src/log

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "armlet/fdt_file.h"
+#include "console.h"
+#include "devices/pl061.h"
+#include "machine_internal.h"
+#include "memory_map.h"
+
+#define NS_PER_MS 1000000ULL
+
+enum {
+    POWER_KEY_PRESS_MS = 200, /* longer than the guest's debouncing */
+    CONSOLE_FLUSH_MS = 2000,  /* how long a slow reader of the console is waited for at the end */
+};
+
+static const int handled_signals[] = {SIGTERM, SIGHUP, SIGINT, SIGCONT};
+enum { HANDLED_SIGNAL_COUNT = sizeof(handled_signals) / sizeof(handled_signals[0]) };
+
+static void handled_signal_set(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    for (size_t i = 0; i < HANDLED_SIGNAL_COUNT; i++)
+        (void)sigaddset(set, handled_signals[i]);
+}
+
+bool machine_block_signals(struct error *error)
+{
+    sigset_t set;
+
+    handled_signal_set(&set);
+    /* A console whose reader is gone is an error of write(2), not a reason to die. */
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return error_set(error, ERROR_HOST, errno, "cannot ignore SIGPIPE");
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* fails for a wrong first argument only */
+    return vcpu_prepare_signals(error);
+}
+
+/* ---- how it ends ---- */
+
+/* The first reason wins; what comes later is a consequence of stopping. */
+static void end(struct machine *machine, enum machine_outcome outcome, int signal_number)
+{
+    if (!machine->ended) {
+        machine->ended = true;
+        machine->result = (struct machine_result){outcome, signal_number};
+    }
+    event_loop_stop(machine->loop);
+}
+
+static void on_timeout(struct event_timer *timer)
+{
+    struct machine *machine = timer->context;
+
+    log_line(machine->log, LOG_ERROR, "the guest did not end within --timeout");
+    end(machine, MACHINE_TIMED_OUT, 0);
+}
+
+static void on_shutdown_timeout(struct event_timer *timer)
+{
+    struct machine *machine = timer->context;
+
+    log_line(machine->log, LOG_ERROR,
+             "the guest did not power off when asked to (see --shutdown-timeout): stopping it");
+    end(machine, machine->ending_signal ? MACHINE_SIGNALLED : MACHINE_QUIT, machine->ending_signal);
+}
+
+static void on_key_release(struct event_timer *timer)
+{
+    struct machine *machine = timer->context;
+
+    pl061_set_input(machine->gpio, PL061_POWER_KEY_LINE, false);
+}
+
+/* Presses the power key; asked again, it doesn't wait any longer. */
+static void ask_for_shutdown(struct machine *machine, int signal_number)
+{
+    if (machine->shutdown_asked) {
+        machine->ending_signal = signal_number;
+        end(machine, signal_number ? MACHINE_SIGNALLED : MACHINE_QUIT, signal_number);
+        return;
+    }
+    machine->shutdown_asked = true;
+    machine->ending_signal = signal_number;
+    log_line(machine->log, LOG_INFO, "asking the guest to shut down; ask again to stop it now");
+    pl061_set_input(machine->gpio, PL061_POWER_KEY_LINE, true);
+    event_timer_arm(&machine->key_release, POWER_KEY_PRESS_MS * NS_PER_MS);
+    event_timer_arm(&machine->shutdown_timeout, machine->options->shutdown_timeout_ns);
+}
+
+static void on_console_command(void *context, enum console_command command)
+{
+    struct machine *machine = context;
+
+    switch (command) {
+    case CONSOLE_COMMAND_QUIT:
+        end(machine, MACHINE_QUIT, 0);
+        return;
+    case CONSOLE_COMMAND_SHUTDOWN:
+        ask_for_shutdown(machine, 0);
+        return;
+    }
+}
+
+static void on_signal(struct event_source *source, uint32_t events)
+{
+    struct machine *machine = source->context;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(source->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return;
+    if (info.ssi_signo == SIGCONT)
+        console_resume(machine->console);
+    else
+        ask_for_shutdown(machine, (int)info.ssi_signo);
+}
+
+static void on_vcpu_left(struct event_notify *notify)
+{
+    struct machine *machine = notify->context;
+
+    /*
+     * A notification may be left over from before a reset. Why a vCPU left is looked at once all
+     * threads are joined.
+     */
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++)
+        if (vcpu_has_left(&machine->vcpus[i]))
+            event_loop_stop(machine->loop);
+}
+
+/* ---- wiring ---- */
+
+static bool watch_signals(struct machine *machine, struct error *error)
+{
+    sigset_t set;
+
+    handled_signal_set(&set);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        return error_set(error, ERROR_HOST, errno, "signalfd failed");
+    machine->signals = (struct event_source){.fd = fd, .callback = on_signal, .context = machine};
+    return event_loop_add(machine->loop, &machine->signals, EPOLLIN, error);
+}
+
+static bool create_loop(struct machine *machine, struct error *error)
+{
+    machine->loop = event_loop_create(error);
+    return machine->loop && watch_signals(machine, error) &&
+           event_notify_init(&machine->vcpu_left, machine->loop, on_vcpu_left, machine, error) &&
+           event_timer_init(&machine->timeout, machine->loop, on_timeout, machine, error) &&
+           event_timer_init(&machine->shutdown_timeout, machine->loop, on_shutdown_timeout, machine,
+                            error) &&
+           event_timer_init(&machine->key_release, machine->loop, on_key_release, machine, error);
+}
+
+static bool create_console(struct machine *machine, struct error *error)
+{
+    const struct console_config config = {
+        .kind = machine->options->console,
+        .path = machine->options->console_path,
+        .loop = machine->loop,
+        .log = machine->log,
+        .command = on_console_command,
+        .context = machine,
+    };
+
+    machine->console = console_create(&config, error);
+    return machine->console;
+}
+
+static const struct device_class *find_class(const char *name)
+{
+    for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
+        if (strcmp((*class)->name, name) == 0)
+            return *class;
+    return NULL;
+}
+
+static bool create_device(struct machine *machine, const char *name, enum region_id id,
+                          struct error *error)
+{
+    const struct device_class *class = find_class(name);
+    const struct region *region = memory_map_region(id);
+    struct machine_device *entry = &machine->devices[machine->device_count];
+    struct irq_line *irq = &machine->irq_lines[machine->device_count];
+    const struct device_resources resources = {
+        .irq = irq,
+        .loop = machine->loop,
+        .console = machine->console,
+        .memory = &machine->ram.memory,
+        .log = machine->log,
+    };
+
+    if (!class)
+        return error_set(error, ERROR_INTERNAL, 0, "there is no device class '%s'", name);
+    vm_connect_irq(&machine->vm, irq, (uint32_t)region->spi + GIC_SPI_BASE);
+    entry->device = class->create(&resources, error);
+    if (!entry->device)
+        return error_add_context(error, "cannot create device '%s'", name);
+    entry->place = (struct device_place){region->base, (uint32_t)region->spi};
+    machine->device_count++;
+    return bus_add(&machine->bus, entry->device, region->base, error);
+}
+
+static bool create_devices(struct machine *machine, struct error *error)
+{
+    bus_init(&machine->bus, &machine->arena);
+    if (!create_device(machine, "pl011", REGION_UART, error) ||
+        !create_device(machine, "pl031", REGION_RTC, error) ||
+        !create_device(machine, "pl061", REGION_GPIO, error))
+        return false;
+    machine->gpio = machine->devices[machine->device_count - 1].device;
+    return bus_freeze(&machine->bus, error);
+}
+
+static bool create_vcpu_slots(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+
+    machine->vcpus =
+        arena_alloc(&machine->arena, options->vcpu_count, sizeof(*machine->vcpus), error);
+    machine->affinities =
+        arena_alloc(&machine->arena, options->vcpu_count, sizeof(*machine->affinities), error);
+    if (!machine->vcpus || !machine->affinities)
+        return false;
+    for (uint32_t i = 0; i < options->vcpu_count; i++) {
+        machine->vcpus[i].fd = -1;
+        machine->vcpus[i].pin_cpu =
+            options->pin_count ? options->pin_cpus[i % options->pin_count] : PIN_NONE;
+    }
+    machine->environment = (struct vcpu_environment){
+        .bus = &machine->bus,
+        .memory = &machine->ram.memory,
+        .log = machine->log,
+        .unassigned_limit = &machine->unassigned_limit,
+        .refused_limit = &machine->refused_limit,
+        .left = &machine->vcpu_left,
+        .run_bytes = kvm_run_bytes(&machine->kvm, error),
+    };
+    return machine->environment.run_bytes > 0;
+}
+
+static bool wire(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+
+    return boot_open_files(&machine->files, options, error) && kvm_open(&machine->kvm, error) &&
+           vcpu_features_choose(&machine->kvm, options, &machine->features, error) &&
+           memory_mapping_create(&machine->ram, options, memory_map_region(REGION_RAM)->base,
+                                 error) &&
+           create_loop(machine, error) && create_console(machine, error) &&
+           create_devices(machine, error) && create_vcpu_slots(machine, error);
+}
+
+struct machine *machine_create(const struct options *options, struct log *log, struct error *error)
+{
+    struct machine *machine = calloc(1, sizeof(*machine));
+
+    if (!machine) {
+        (void)error_set(error, ERROR_HOST, ENOMEM, "cannot allocate a machine");
+        return NULL;
+    }
+    machine->options = options;
+    machine->log = log;
+    machine->kvm.fd = -1;
+    machine->vm.fd = -1;
+    machine->vgic.fd = -1;
+    machine->vgic.its_fd = -1;
+    machine->ram.fd = -1;
+    machine->pvtime.fd = -1;
+    machine->signals.fd = -1;
+    if (wire(machine, error))
+        return machine;
+    machine_destroy(machine);
+    return NULL;
+}
+
+void machine_destroy(struct machine *machine)
+{
+    if (!machine)
+        return;
+    machine_power_off(machine);
+    for (size_t i = machine->device_count; i-- > 0;)
+        machine->devices[i].device->ops->destroy(machine->devices[i].device);
+    if (machine->console)
+        console_destroy(machine->console);
+    event_timer_finish(&machine->key_release);
+    event_timer_finish(&machine->shutdown_timeout);
+    event_timer_finish(&machine->timeout);
+    event_notify_finish(&machine->vcpu_left);
+    if (machine->signals.fd >= 0) {
+        event_loop_remove(machine->loop, &machine->signals);
+        (void)close(machine->signals.fd);
+    }
+    event_loop_destroy(machine->loop);
+    memory_mapping_destroy(&machine->ram);
+    kvm_close(&machine->kvm);
+    boot_close_files(&machine->files);
+    arena_finish(&machine->arena);
+    free(machine);
+}
+
+/* ---- the run ---- */
+
+static bool start_vcpus(struct machine *machine, struct error *error)
+{
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++)
+        if (!vcpu_start(&machine->vcpus[i], error))
+            return false;
+    return true;
+}
+
+static bool stop_vcpus(struct machine *machine, struct error *error)
+{
+    bool good = true;
+
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++)
+        vcpu_stop(&machine->vcpus[i]);
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++)
+        good &= vcpu_join(&machine->vcpus[i], error);
+    return good;
+}
+
+/* What the vCPUs left for, once none runs. Failures come first, then the guest's own wish. */
+static bool judge(struct machine *machine, bool *reset, struct error *error)
+{
+    *reset = false;
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++)
+        if (machine->vcpus[i].state == VCPU_FAILED) {
+            *error = machine->vcpus[i].error;
+            return false;
+        }
+    if (machine->ended)
+        return true;
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++) {
+        if (machine->vcpus[i].outcome == VCPU_OUTCOME_SHUTDOWN) {
+            end(machine, machine->ending_signal ? MACHINE_SIGNALLED : MACHINE_POWERED_OFF,
+                machine->ending_signal);
+            return true;
+        }
+        if (machine->vcpus[i].outcome == VCPU_OUTCOME_RESET)
+            *reset = true;
+    }
+    if (!*reset)
+        return error_set(error, ERROR_INTERNAL, 0, "the machine stopped for no reason");
+    if (machine->options->no_reboot || machine->shutdown_asked) {
+        *reset = false;
+        end(machine, machine->ending_signal ? MACHINE_SIGNALLED : MACHINE_RESET,
+            machine->ending_signal);
+    }
+    return true;
+}
+
+/* From power-on to the moment that no vCPU runs any more. */
+static bool run_once(struct machine *machine, bool *reset, struct error *error)
+{
+    if (!machine_power_on(machine, error) ||
+        !machine_state_move(&machine->state, MACHINE_RUNNING, error))
+        return false;
+    bool good = start_vcpus(machine, error) && event_loop_run(machine->loop, error);
+
+    /* Whatever went wrong before is the error; stopping can only add to it. */
+    struct error late = {0};
+    bool stopping = machine_state_move(&machine->state, MACHINE_STOPPING, &late);
+    bool stopped = stop_vcpus(machine, &late);
+    if (!good)
+        return false;
+    if (stopping && stopped)
+        return judge(machine, reset, error);
+    *error = late;
+    return false;
+}
+
+bool machine_run(struct machine *machine, struct machine_result *result, struct error *error)
+{
+    bool reset = false;
+    bool good;
+
+    if (machine->options->timeout_ns)
+        event_timer_arm(&machine->timeout, machine->options->timeout_ns);
+    do {
+        good = run_once(machine, &reset, error);
+        machine_power_off(machine);
+    } while (good && reset);
+
+    (void)console_flush(machine->console, CONSOLE_FLUSH_MS * NS_PER_MS);
+    if (!good) {
+        machine->state = MACHINE_FAILED;
+        return false;
+    }
+    *result = machine->result;
+    return machine_state_move(&machine->state, MACHINE_STOPPED, error);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What machine.c (wiring and the run) and machine_power.c (power-on to power-off) share.
+ */
+#ifndef ARMLET_SRC_MACHINE_INTERNAL_H
+#define ARMLET_SRC_MACHINE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "arena.h"
+#include "armlet/event_loop.h"
+#include "boot.h"
+#include "bus.h"
+#include "kvm.h"
+#include "lifecycle.h"
+#include "machine.h"
+#include "machine_fdt.h"
+#include "memory_backing.h"
+#include "vcpu.h"
+#include "vcpu_features.h"
+#include "vgic.h"
+#include "vm.h"
+
+enum { MACHINE_MAX_DEVICES = 8 };
+
+struct machine {
+    const struct options *options;
+    struct log *log;
+    struct arena arena;
+    enum machine_state state;
+
+    /* wired once */
+    struct boot_files files;
+    struct kvm kvm;
+    struct vcpu_features features;
+    struct memory_mapping ram;
+    struct event_loop *loop;
+    struct console *console;
+    struct bus bus;
+    struct machine_device devices[MACHINE_MAX_DEVICES];
+    struct irq_line irq_lines[MACHINE_MAX_DEVICES];
+    size_t device_count;
+    struct device *gpio;
+    struct vcpu *vcpus;
+    uint64_t *affinities;
+    struct vcpu_environment environment;
+    struct log_limit unassigned_limit;
+    struct log_limit refused_limit;
+
+    /* from power-on to power-off */
+    struct vm vm;
+    struct vgic vgic;
+    struct memory_mapping pvtime;
+    struct boot_layout layout;
+
+    /* the run */
+    struct event_source signals;
+    struct event_notify vcpu_left;
+    struct event_timer timeout;
+    struct event_timer shutdown_timeout;
+    struct event_timer key_release;
+    bool shutdown_asked;
+    int ending_signal; /* the signal that asked for the end, or 0 */
+    bool ended;
+    struct machine_result result;
+};
+
+/*
+ * created/stopping -> ready: resets the devices, makes a new VM with vGIC and vCPUs, loads the
+ * kernel. A reset of the machine is machine_power_off() and machine_power_on(): nothing of the old
+ * VM's state can be left over. RAM keeps what isn't loaded again, as on hardware.
+ */
+bool machine_power_on(struct machine *machine, struct error *error) WARN_UNUSED;
+/* Gives the VM back to the host; allowed at any time while no vCPU runs, and twice. */
+void machine_power_off(struct machine *machine);
+
+#endif

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <linux/kvm.h>
+
+#include "armlet/fdt_file.h"
+#include "machine_internal.h"
+#include "memory_map.h"
+
+enum { STEAL_TIME_STRIDE = 64 }; /* DEN0057: a record is 64 bytes, 64-byte aligned */
+
+static gpa_t ram_end(const struct machine *machine)
+{
+    return gpa_add(machine->ram.memory.base, machine->ram.memory.size_bytes);
+}
+
+/* The highest address anything of the machine uses, for the size of the guest's address space. */
+static gpa_t highest_address(const struct machine *machine)
+{
+    uint32_t high = vgic_high_redistributor_count(machine->options->vcpu_count);
+    gpa_t end = ram_end(machine);
+
+    if (high)
+        end = gpa_add(memory_map_high_redistributors(end), (uint64_t)high * GICV3_REDIST_BYTES);
+    return GPA(end.value - 1);
+}
+
+static bool create_vm(struct machine *machine, struct error *error)
+{
+    const struct vm_config config = {
+        .highest = highest_address(machine),
+        .mte = machine->features.mte,
+    };
+
+    if (!vm_create(&machine->vm, &machine->kvm, &config, error) ||
+        !vm_add_memory(&machine->vm, &machine->ram.memory, error))
+        return false;
+    machine->environment.can_inject_abort =
+        kvm_check_extension(machine->vm.fd, KVM_CAP_ARM_INJECT_EXT_DABT);
+    return true;
+}
+
+/* One record of stolen time a vCPU, in memory of their own beside RAM. */
+static bool create_steal_time(struct machine *machine, struct error *error)
+{
+    const struct region *region = memory_map_region(REGION_PVTIME);
+    const struct options backing = {.memory_bytes = region->size_bytes};
+
+    if (!memory_mapping_create(&machine->pvtime, &backing, region->base, error))
+        return false;
+    memory_mapping_expect_little(&machine->pvtime.memory, &backing, region->base,
+                                 region->size_bytes);
+    return vm_add_memory(&machine->vm, &machine->pvtime.memory, error);
+}
+
+static bool create_vgic(struct machine *machine, struct error *error)
+{
+    const struct vgic_config config = {
+        .choice = machine->options->gic,
+        .its = machine->options->its == ITS_ON,
+        .vcpu_count = machine->options->vcpu_count,
+        .high_redistributors = memory_map_high_redistributors(ram_end(machine)),
+    };
+
+    return vgic_create(&machine->vgic, &machine->vm, &config, error);
+}
+
+static bool create_vcpus(struct machine *machine, struct error *error)
+{
+    struct kvm_vcpu_init target;
+
+    if (!vcpu_describe_target(&machine->vm, &machine->features, &target, error))
+        return false;
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++)
+        if (!vcpu_create(&machine->vcpus[i], &machine->vm, i, &machine->environment, &target,
+                         error))
+            return false;
+    return true;
+}
+
+static bool finish_vcpus(struct machine *machine, struct error *error)
+{
+    gpa_t record = memory_map_region(REGION_PVTIME)->base;
+
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++) {
+        struct vcpu *vcpu = &machine->vcpus[i];
+
+        if (!vcpu_finish_setup(vcpu, &machine->features,
+                               gpa_add(record, (uint64_t)i * STEAL_TIME_STRIDE), error) ||
+            !vcpu_read_affinity(vcpu, &machine->affinities[i], error))
+            return error_add_context(error, "vCPU %u", i);
+    }
+    return true;
+}
+
+static void *build_fdt(struct machine *machine, size_t *size_bytes, struct error *error)
+{
+    const struct options *options = machine->options;
+    const struct guest_memory *memory = &machine->ram.memory;
+    const struct machine_description description = {
+        .vcpu_count = options->vcpu_count,
+        .affinities = machine->affinities,
+        .vgic = &machine->vgic,
+        .pmu = machine->features.pmu,
+        .aarch32 = machine->features.aarch32_el1,
+        .symbols = options->overlay_count > 0,
+        .ram_base = memory->base,
+        .ram_bytes = memory->size_bytes,
+        .devices = machine->devices,
+        .device_count = machine->device_count,
+    };
+
+    if (options->dtb_path)
+        return fdt_file_load(options->dtb_path, size_bytes, error);
+    return machine_fdt_build(&description, size_bytes, error);
+}
+
+static bool load(struct machine *machine, struct error *error)
+{
+    size_t fdt_bytes;
+
+    if (!boot_load(&machine->files, machine->options, &machine->ram.memory, &machine->layout,
+                   error))
+        return false;
+    void *fdt = build_fdt(machine, &fdt_bytes, error);
+    return fdt &&
+           boot_place_fdt(fdt, fdt_bytes, machine->options, &machine->ram.memory, &machine->layout,
+                          error) &&
+           vcpu_set_entry(&machine->vcpus[0], machine->features.aarch32_el1,
+                          machine->layout.kernel.entry, machine->layout.fdt, error);
+}
+
+bool machine_power_on(struct machine *machine, struct error *error)
+{
+    for (size_t i = 0; i < machine->device_count; i++)
+        machine->devices[i].device->ops->reset(machine->devices[i].device);
+    return create_vm(machine, error) &&
+           (!machine->features.steal_time || create_steal_time(machine, error)) &&
+           create_vgic(machine, error) && create_vcpus(machine, error) &&
+           vgic_finish_setup(&machine->vgic, error) && finish_vcpus(machine, error) &&
+           load(machine, error) && machine_state_move(&machine->state, MACHINE_READY, error);
+}
+
+void machine_power_off(struct machine *machine)
+{
+    for (uint32_t i = 0; machine->vcpus && i < machine->options->vcpu_count; i++) {
+        vcpu_destroy(&machine->vcpus[i]);
+        machine->vcpus[i].state = VCPU_OFF;
+    }
+    vgic_destroy(&machine->vgic);
+    vm_destroy(&machine->vm);
+    memory_mapping_destroy(&machine->pvtime);
+}

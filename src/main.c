@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The program: options in, exit status out. The only file that prints errors and ends the process.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "armlet/error.h"
+#include "armlet/log.h"
+#include "doctor.h"
+#include "exit_status.h"
+#include "machine.h"
+#include "options.h"
+
+static int finish(const struct options *options, const struct machine_result *result)
+{
+    if (result->outcome == MACHINE_RESET && !options->quiet)
+        (void)fputs("armlet: the guest asked for a reset (--no-reboot)\n", stderr);
+    return exit_status_of_result(result);
+}
+
+static int run(const struct options *options, struct error *error)
+{
+    struct log log = {
+        .fd = STDERR_FILENO,
+        .threshold = options->quiet     ? LOG_ERROR
+                     : options->verbose ? LOG_DEBUG
+                                        : LOG_INFO,
+    };
+    struct machine_result result = {.outcome = MACHINE_POWERED_OFF};
+
+    if (!machine_block_signals(error))
+        return exit_status_of_error(error->code);
+    struct machine *machine = machine_create(options, &log, error);
+    if (!machine)
+        return exit_status_of_error(error->code);
+    bool good = options->dry_run ? machine_print_plan(machine, error)
+                                 : machine_run(machine, &result, error);
+    machine_destroy(machine);
+    return good ? finish(options, &result) : exit_status_of_error(error->code);
+}
+
+static int print(const char *text)
+{
+    if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
+        return exit_status_of_error(ERROR_HOST);
+    return EXIT_STATUS_OK;
+}
+
+static int dispatch(const struct options *options, struct error *error)
+{
+    switch (options->command) {
+    case COMMAND_RUN:
+        return run(options, error);
+    case COMMAND_DOCTOR:
+        return doctor(options, error);
+    case COMMAND_HELP:
+        return print(options_help(options->help_for));
+    case COMMAND_VERSION:
+        return print("armlet " ARMLET_VERSION "\n");
+    }
+    (void)error_set(error, ERROR_INTERNAL, 0, "unknown command");
+    return exit_status_of_error(error->code);
+}
+
+/* A standard file that is closed would be the next one opened: /dev/kvm, say. */
+static bool reserve_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct error error = {0};
+    int status;
+
+    if (!reserve_standard_files())
+        return exit_status_of_error(ERROR_HOST);
+    if (options_parse(argc, argv, &options, &error))
+        status = dispatch(&options, &error);
+    else
+        status = exit_status_of_error(error.code);
+    if (error.code != ERROR_NONE)
+        (void)fprintf(stderr, "armlet: %s\n", error.message);
+    options_finish(&options);
+    return status;
+}
