@@ -144,15 +144,23 @@ static size_t write_some(struct console *console, size_t head, size_t used)
 static void drain(struct console *console)
 {
     size_t head = atomic_load_explicit(&console->head, memory_order_relaxed);
+    size_t written = 0;
     size_t used;
 
     atomic_store(&console->flush_armed, false);
     while ((used = atomic_load(&console->tail) - head) > 0) {
+        /* A guest that prints without end must not keep the loop from everything else. */
+        if (written >= RING_BYTES) {
+            atomic_store(&console->flush_armed, true);
+            event_timer_arm(&console->flush, 0);
+            break;
+        }
         size_t gone = write_some(console, head, used);
 
         if (gone == 0)
             break;
         head += gone;
+        written += gone;
         atomic_store(&console->head, head);
     }
     if (atomic_load(&console->client_waits) && used < RING_SOON_BYTES + 1) {

@@ -20,7 +20,11 @@ void *kvm_sys_map(int fd, size_t size_bytes)
 {
     void *address = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-    return address == MAP_FAILED ? NULL : address;
+    if (address == MAP_FAILED)
+        return NULL;
+    /* A child of ours (guardian.h) would keep the VM alive. */
+    (void)madvise(address, size_bytes, MADV_DONTFORK);
+    return address;
 }
 
 void kvm_sys_unmap(void *address, size_t size_bytes)

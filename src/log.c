@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "armlet/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 1024 };
+enum {
+    LINE_BYTES = 1024,     /* no more than what a pipe that poll(2) calls writable takes at once */
+    STUCK_READER_MS = 250, /* the line is dropped then: nothing of the guest's waits for a log */
+};
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error: ",
@@ -18,6 +22,7 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
 {
     char line[LINE_BYTES];
     const size_t room = sizeof(line) - sizeof("\r\n");
+    struct pollfd writable = {.fd = log->fd, .events = POLLOUT};
     va_list arguments;
 
     if (log->fd < 0 || level > log->threshold)
@@ -33,7 +38,8 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
         line[used++] = '\r';
     line[used++] = '\n';
     /* There is nowhere to tell that the log itself can't be written. */
-    (void)!write(log->fd, line, used);
+    if (poll(&writable, 1, STUCK_READER_MS) > 0)
+        (void)!write(log->fd, line, used);
 }
 
 bool log_limit_pass(struct log_limit *limit)

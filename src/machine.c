@@ -227,15 +227,17 @@ static bool create_vcpu_slots(struct machine *machine, struct error *error)
 
     machine->vcpus =
         arena_alloc(&machine->arena, options->vcpu_count, sizeof(*machine->vcpus), error);
-    machine->affinities =
-        arena_alloc(&machine->arena, options->vcpu_count, sizeof(*machine->affinities), error);
-    if (!machine->vcpus || !machine->affinities)
+    if (!machine->vcpus)
         return false;
     for (uint32_t i = 0; i < options->vcpu_count; i++) {
         machine->vcpus[i].fd = -1;
         machine->vcpus[i].pin_cpu =
             options->pin_count ? options->pin_cpus[i % options->pin_count] : PIN_NONE;
     }
+    machine->affinities =
+        arena_alloc(&machine->arena, options->vcpu_count, sizeof(*machine->affinities), error);
+    if (!machine->affinities)
+        return false;
     machine->environment = (struct vcpu_environment){
         .bus = &machine->bus,
         .memory = &machine->ram.memory,
@@ -342,6 +344,7 @@ static bool judge(struct machine *machine, bool *reset, struct error *error)
         return true;
     for (uint32_t i = 0; i < machine->options->vcpu_count; i++) {
         if (machine->vcpus[i].outcome == VCPU_OUTCOME_SHUTDOWN) {
+            *reset = false;
             end(machine, machine->ending_signal ? MACHINE_SIGNALLED : MACHINE_POWERED_OFF,
                 machine->ending_signal);
             return true;

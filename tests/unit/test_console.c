@@ -2,6 +2,7 @@
 /* Consoles on standard input and output: pipes, files, sockets, a terminal. */
 #include <check.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +184,44 @@ START_TEST(a_client_that_does_not_wait_loses_bytes)
 }
 END_TEST
 
+static _Atomic bool talking;
+
+static void *talk_without_end(void *unused)
+{
+    while (atomic_load(&talking))
+        (void)console_put(f.console, 'x');
+    return unused;
+}
+
+static void on_tick(struct event_timer *timer)
+{
+    (void)timer;
+    event_loop_stop(f.loop);
+}
+
+/* A guest that prints and prints: signals, timeouts and keys are still served. */
+START_TEST(endless_output_leaves_time_for_the_rest)
+{
+    struct event_timer tick;
+    struct error error;
+    pthread_t talker;
+
+    become(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO);
+    ck_assert_int_eq(dup2(STDIN_FILENO, STDOUT_FILENO), STDOUT_FILENO);
+    create_well(CONSOLE_STDIO, NULL);
+    ck_assert(event_timer_init(&tick, f.loop, on_tick, NULL, &error));
+    atomic_store(&talking, true);
+    ck_assert_int_eq(pthread_create(&talker, NULL, talk_without_end, NULL), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        event_timer_arm(&tick, 1000000);
+        run_console();
+    }
+    atomic_store(&talking, false);
+    ck_assert_int_eq(pthread_join(talker, NULL), 0);
+    event_timer_finish(&tick);
+}
+END_TEST
+
 START_TEST(flush_has_a_bound)
 {
     int in, out;
@@ -353,6 +392,7 @@ Suite *unit_suite(void)
     tcase_add_test(stdio, a_socket_as_output);
     tcase_add_test(stdio, a_slow_reader_loses_nothing);
     tcase_add_test(stdio, a_client_that_does_not_wait_loses_bytes);
+    tcase_add_test(stdio, endless_output_leaves_time_for_the_rest);
     tcase_add_test(stdio, flush_has_a_bound);
     tcase_add_test(stdio, a_reader_that_goes_away_is_told_once);
     tcase_add_checked_fixture(terminal, console_set_up, console_tear_down);

@@ -284,6 +284,22 @@ START_TEST(a_line_is_whole_and_has_its_level)
 }
 END_TEST
 
+START_TEST(a_reader_that_reads_no_more_holds_nobody_up)
+{
+    const char fill[4096] = "x";
+    int ends[2];
+
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    while (write(ends[1], fill, sizeof(fill)) > 0)
+        ;
+    ck_assert_int_eq(fcntl(ends[1], F_SETFL, 0), 0);
+    struct log log = {.fd = ends[1], .threshold = LOG_INFO};
+    log_line(&log, LOG_ERROR, "to nobody");
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+END_TEST
+
 START_TEST(a_long_line_is_cut)
 {
     int ends[2];
@@ -332,6 +348,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, no_more_files_is_an_error);
     tcase_add_test(tests, a_line_is_whole_and_has_its_level);
     tcase_add_test(tests, a_long_line_is_cut);
+    tcase_add_test(tests, a_reader_that_reads_no_more_holds_nobody_up);
     tcase_add_test(tests, a_flood_is_logged_ever_more_rarely);
     suite_add_tcase(suite, tests);
     return suite;

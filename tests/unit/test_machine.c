@@ -126,6 +126,29 @@ START_TEST(a_reset_is_a_new_vm_with_a_new_kernel)
 }
 END_TEST
 
+static pthread_barrier_t together;
+
+static void meet(void *context)
+{
+    (void)context;
+    (void)pthread_barrier_wait(&together);
+}
+
+START_TEST(power_off_wins_over_a_reset_at_the_same_time)
+{
+    static const struct fake_step resets[] = {FAKE_HOOK(meet), FAKE_EVENT(KVM_SYSTEM_EVENT_RESET)};
+    static const struct fake_step ends[] = {FAKE_HOOK(meet), FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN)};
+
+    ck_assert_int_eq(pthread_barrier_init(&together, NULL, 2), 0);
+    OPTIONS("-c", "2");
+    STEPS(&trial, 0, 0, resets);
+    STEPS(&trial, 0, 1, ends);
+    trial_check_run(MACHINE_POWERED_OFF, 0);
+    ck_assert_uint_eq(trial.fake.vm_count, 1);
+    ck_assert_int_eq(pthread_barrier_destroy(&together), 0);
+}
+END_TEST
+
 START_TEST(without_reboots_a_reset_is_the_end)
 {
     OPTIONS("--no-reboot");
@@ -553,6 +576,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_guest_powers_off);
     tcase_add_test(tests, any_vcpu_may_power_off);
     tcase_add_test(tests, a_reset_is_a_new_vm_with_a_new_kernel);
+    tcase_add_test(tests, power_off_wins_over_a_reset_at_the_same_time);
     tcase_add_test(tests, without_reboots_a_reset_is_the_end);
     tcase_add_test(tests, the_uart_reaches_the_console);
     tcase_add_test(tests, a_poor_host_will_do);
