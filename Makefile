@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One non-recursive makefile. `make help` lists the targets.
 
+.DEFAULT_GOAL := all
 VERSION := 0.1.0
 O       ?= build
 prefix  ?= /usr/local

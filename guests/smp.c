@@ -110,9 +110,38 @@ static void secondary_cpu(uint32_t index)
     cpu_main(index);
 }
 
+static void last_cpu(uint32_t index)
+{
+    CHECK_EQ(mpidr_affinity(), machine.cpu_mpidr[index]);
+    CHECK_EQ(cpu_index(), index);
+    gic_init_cpu();
+    gic_enable(SGI);
+    interrupts_unmask();
+    count(&online);
+    CHECK(wait_for(&received[index], 1));
+    interrupts_mask();
+}
+
+/* bootargs "last": of many CPUs one, whose redistributor is farthest away, and only that. */
+static void start_last(void)
+{
+    uint32_t last = machine.cpu_count - 1;
+
+    CHECK_EQ(cpu_start(last, last_cpu), 0);
+    CHECK(wait_for(&online, 1));
+    gic_send_sgi(SGI, last);
+    CHECK(cpu_wait_off(last, WAIT_MS));
+    CHECK_EQ(received[last], 1);
+    print("LAST %u\n", last);
+}
+
 void guest_main(void)
 {
     gic_init(on_interrupt);
+    if (bootargs_has("last")) {
+        start_last();
+        return;
+    }
     for (uint32_t i = 0; i < machine.cpu_count; i++)
         if (i != cpu_index())
             CHECK_EQ(cpu_start(i, secondary_cpu), 0);

@@ -14,28 +14,34 @@ enum { BLOCKING_WRITE_BYTES = 256 };
 /* ---- standard input and output ---- */
 
 /*
- * A blocking write would hold up everything, but O_NONBLOCK must not be set on a file that the
- * shell goes on using: pipes and terminals are opened anew, for a file status of our own.
+ * A blocking call would hold up everything, but O_NONBLOCK must not be set on a file that the
+ * shell goes on using: pipes and terminals are opened anew, for a file status of our own. Returns
+ * `fd` itself if that can't be.
  */
-static void open_output(struct console_backend *backend)
+static int open_anew(int fd, int access)
 {
     struct stat status;
     char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 
+    if (fstat(fd, &status) != 0 || (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)))
+        return fd;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int anew = open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    return anew >= 0 ? anew : fd;
+}
+
+static void open_output(struct console_backend *backend)
+{
+    struct stat status;
+
     if (fstat(STDOUT_FILENO, &status) != 0)
         return;
-    backend->out_fd = STDOUT_FILENO;
     backend->out_is_socket = S_ISSOCK(status.st_mode);
-    if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode))
-        return;
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", STDOUT_FILENO);
-    int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd >= 0) {
-        backend->out_fd = fd;
-        backend->out_owned = true;
-    } else {
-        backend->out_blocks = true;
-    }
+    backend->out_fd = open_anew(STDOUT_FILENO, O_WRONLY);
+    backend->out_owned = backend->out_fd != STDOUT_FILENO;
+    backend->out_blocks =
+        !backend->out_owned && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode));
 }
 
 static bool open_stdio(struct console_backend *backend, const char *path, struct error *error)
@@ -45,8 +51,9 @@ static bool open_stdio(struct console_backend *backend, const char *path, struct
     terminal_init(&backend->terminal, STDIN_FILENO, backend->log);
     if (backend->interactive && !terminal_make_raw(&backend->terminal, error))
         return false;
+    backend->input = open_anew(STDIN_FILENO, O_RDONLY);
     if (!backend->interactive || backend->terminal.raw)
-        backend->in_fd = STDIN_FILENO;
+        backend->in_fd = backend->input;
     open_output(backend);
     return true;
 }
@@ -54,6 +61,9 @@ static bool open_stdio(struct console_backend *backend, const char *path, struct
 static void close_stdio(struct console_backend *backend)
 {
     terminal_restore(&backend->terminal);
+    if (backend->input > STDIN_FILENO)
+        (void)close(backend->input);
+    backend->input = -1;
 }
 
 static const struct console_backend_ops stdio_ops = {.open = open_stdio, .close = close_stdio};
@@ -109,6 +119,7 @@ bool console_backend_open(struct console_backend *backend, enum console_kind kin
     backend->ops = ops_of(kind);
     backend->in_fd = -1;
     backend->out_fd = -1;
+    backend->input = -1;
     backend->master = -1;
     backend->watch.fd = -1;
     if (backend->ops->open(backend, path, error))
@@ -184,7 +195,7 @@ void console_backend_resume(struct console_backend *backend)
         return;
     if (!terminal_make_raw(&backend->terminal, &error))
         log_line(backend->log, LOG_WARNING, "%s", error.message);
-    backend->in_fd = terminal_is_foreground(STDIN_FILENO) ? STDIN_FILENO : -1;
+    backend->in_fd = terminal_is_foreground(STDIN_FILENO) ? backend->input : -1;
     backend->changed(backend->context);
 }
 

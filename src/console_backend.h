@@ -43,6 +43,7 @@ struct console_backend {
     bool interactive; /* a person's terminal: Ctrl-A is a prefix */
     bool out_blocks;  /* out_fd could not be had in non-blocking mode */
     bool out_is_socket;
+    int input;      /* CONSOLE_STDIO: what in_fd is while standard input may be read */
     bool out_owned; /* out_fd is ours to close; so is in_fd of a connectable kind */
     struct terminal terminal;
 

@@ -29,8 +29,14 @@ static void on_client(struct event_source *source, uint32_t events)
     int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     (void)events;
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE) {
+            log_line(backend->log, LOG_WARNING,
+                     "no file descriptors left: nobody can connect to the console any more");
+            event_loop_remove(backend->loop, source);
+        }
         return;
+    }
     if (backend->out_fd >= 0 && is_gone(backend->out_fd))
         console_backend_connect(backend, -1, -1);
     /* Two descriptors of one socket, so that each direction can be watched by itself. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -13,11 +15,13 @@
 #include "devices/pl061.h"
 #include "machine_internal.h"
 #include "memory_map.h"
+#include "register_dump.h"
 
 #define NS_PER_MS 1000000ULL
 
 enum {
     POWER_KEY_PRESS_MS = 200, /* longer than the guest's debouncing */
+    PLACES_LOGGED = 16,       /* vCPUs whose place is told when time has run out */
     CONSOLE_FLUSH_MS = 2000,  /* how long a slow reader of the console is waited for at the end */
 };
 
@@ -31,7 +35,7 @@ static void handled_signal_set(sigset_t *set)
         (void)sigaddset(set, handled_signals[i]);
 }
 
-bool machine_block_signals(struct error *error)
+static bool block_signals(struct error *error)
 {
     sigset_t set;
 
@@ -55,12 +59,18 @@ static void end(struct machine *machine, enum machine_outcome outcome, int signa
     event_loop_stop(machine->loop);
 }
 
+/* The operator asked the guest to power off, by a signal or a key, and it didn't. */
+static void end_as_asked(struct machine *machine)
+{
+    end(machine, machine->ending_signal ? MACHINE_SIGNALLED : MACHINE_QUIT, machine->ending_signal);
+}
+
 static void on_timeout(struct event_timer *timer)
 {
     struct machine *machine = timer->context;
 
-    log_line(machine->log, LOG_ERROR, "the guest did not end within --timeout");
     end(machine, MACHINE_TIMED_OUT, 0);
+    log_line(machine->log, LOG_ERROR, "the guest did not end within --timeout");
 }
 
 static void on_shutdown_timeout(struct event_timer *timer)
@@ -69,7 +79,7 @@ static void on_shutdown_timeout(struct event_timer *timer)
 
     log_line(machine->log, LOG_ERROR,
              "the guest did not power off when asked to (see --shutdown-timeout): stopping it");
-    end(machine, machine->ending_signal ? MACHINE_SIGNALLED : MACHINE_QUIT, machine->ending_signal);
+    end_as_asked(machine);
 }
 
 static void on_key_release(struct event_timer *timer)
@@ -84,7 +94,7 @@ static void ask_for_shutdown(struct machine *machine, int signal_number)
 {
     if (machine->shutdown_asked) {
         machine->ending_signal = signal_number;
-        end(machine, signal_number ? MACHINE_SIGNALLED : MACHINE_QUIT, signal_number);
+        end_as_asked(machine);
         return;
     }
     machine->shutdown_asked = true;
@@ -164,7 +174,7 @@ static bool create_loop(struct machine *machine, struct error *error)
 static bool create_console(struct machine *machine, struct error *error)
 {
     const struct console_config config = {
-        .kind = machine->options->console,
+        .kind = machine->options->dry_run ? CONSOLE_NONE : machine->options->console,
         .path = machine->options->console_path,
         .loop = machine->loop,
         .log = machine->log,
@@ -184,8 +194,9 @@ static const struct device_class *find_class(const char *name)
     return NULL;
 }
 
-static bool create_device(struct machine *machine, const char *name, enum region_id id,
-                          struct error *error)
+/* Puts a device where the memory map has it; NULL on failure. The machine owns it. */
+static struct device *create_device(struct machine *machine, const char *name, enum region_id id,
+                                    struct error *error)
 {
     const struct device_class *class = find_class(name);
     const struct region *region = memory_map_region(id);
@@ -199,26 +210,26 @@ static bool create_device(struct machine *machine, const char *name, enum region
         .log = machine->log,
     };
 
-    if (!class)
-        return error_set(error, ERROR_INTERNAL, 0, "there is no device class '%s'", name);
+    assert(class && region->spi != NO_SPI);
     vm_connect_irq(&machine->vm, irq, (uint32_t)region->spi + GIC_SPI_BASE);
     entry->device = class->create(&resources, error);
-    if (!entry->device)
-        return error_add_context(error, "cannot create device '%s'", name);
+    if (!entry->device) {
+        (void)error_add_context(error, "cannot create device '%s'", name);
+        return NULL;
+    }
     entry->place = (struct device_place){region->base, (uint32_t)region->spi};
     machine->device_count++;
-    return bus_add(&machine->bus, entry->device, region->base, error);
+    return bus_add(&machine->bus, entry->device, region->base, error) ? entry->device : NULL;
 }
 
 static bool create_devices(struct machine *machine, struct error *error)
 {
     bus_init(&machine->bus, &machine->arena);
     if (!create_device(machine, "pl011", REGION_UART, error) ||
-        !create_device(machine, "pl031", REGION_RTC, error) ||
-        !create_device(machine, "pl061", REGION_GPIO, error))
+        !create_device(machine, "pl031", REGION_RTC, error))
         return false;
-    machine->gpio = machine->devices[machine->device_count - 1].device;
-    return bus_freeze(&machine->bus, error);
+    machine->gpio = create_device(machine, "pl061", REGION_GPIO, error);
+    return machine->gpio && bus_freeze(&machine->bus, error);
 }
 
 static bool create_vcpu_slots(struct machine *machine, struct error *error)
@@ -258,7 +269,7 @@ static bool wire(struct machine *machine, struct error *error)
            vcpu_features_choose(&machine->kvm, options, &machine->features, error) &&
            memory_mapping_create(&machine->ram, options, memory_map_region(REGION_RAM)->base,
                                  error) &&
-           create_loop(machine, error) && create_console(machine, error) &&
+           block_signals(error) && create_loop(machine, error) && create_console(machine, error) &&
            create_devices(machine, error) && create_vcpu_slots(machine, error);
 }
 
@@ -354,12 +365,34 @@ static bool judge(struct machine *machine, bool *reset, struct error *error)
     }
     if (!*reset)
         return error_set(error, ERROR_INTERNAL, 0, "the machine stopped for no reason");
-    if (machine->options->no_reboot || machine->shutdown_asked) {
-        *reset = false;
-        end(machine, machine->ending_signal ? MACHINE_SIGNALLED : MACHINE_RESET,
-            machine->ending_signal);
+    *reset = !machine->options->no_reboot && !machine->shutdown_asked;
+    if (machine->shutdown_asked) {
+        log_line(machine->log, LOG_WARNING, "asked to power off, the guest reset instead");
+        end_as_asked(machine);
+    } else if (machine->options->no_reboot) {
+        end(machine, MACHINE_RESET, 0);
     }
     return true;
+}
+
+/* For whoever wonders why a guest hangs: where each vCPU was. */
+static void log_places(struct machine *machine)
+{
+    for (uint32_t i = 0; i < machine->options->vcpu_count && i < PLACES_LOGGED; i++)
+        register_dump_instruction(machine->vcpus[i].fd, i, &machine->ram.memory, machine->log);
+}
+
+static void log_counters(struct machine *machine)
+{
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++) {
+        const struct vcpu_counters *counters = &machine->vcpus[i].counters;
+
+        log_line(machine->log, LOG_DEBUG,
+                 "vCPU %u: %" PRIu64 " exits, %" PRIu64 " device reads, %" PRIu64
+                 " device writes, %" PRIu64 " unassigned, %" PRIu64 " decoded, %" PRIu64 " kicks",
+                 i, counters->exits, counters->mmio_reads, counters->mmio_writes,
+                 counters->unassigned, counters->no_syndrome, counters->signals);
+    }
 }
 
 /* From power-on to the moment that no vCPU runs any more. */
@@ -376,6 +409,8 @@ static bool run_once(struct machine *machine, bool *reset, struct error *error)
     bool stopped = stop_vcpus(machine, &late);
     if (!good)
         return false;
+    if (machine->result.outcome == MACHINE_TIMED_OUT)
+        log_places(machine);
     if (stopping && stopped)
         return judge(machine, reset, error);
     *error = late;
@@ -395,6 +430,7 @@ bool machine_run(struct machine *machine, struct machine_result *result, struct 
     } while (good && reset);
 
     (void)console_flush(machine->console, CONSOLE_FLUSH_MS * NS_PER_MS);
+    log_counters(machine);
     if (!good) {
         machine->state = MACHINE_FAILED;
         return false;

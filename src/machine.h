@@ -4,9 +4,9 @@
  *
  * machine_create() wires memory, devices and console; machine_run() powers the machine on, runs it
  * through as many resets as the guest asks for, and says how it ended; machine_destroy() takes
- * everything down in reverse. All on the calling thread, which becomes the I/O thread and must
- * have blocked the signals of machine_block_signals(). Nothing is global: several machines may
- * live in one process, on a thread each.
+ * everything down in reverse. All on the calling thread, which becomes the I/O thread. Once guest
+ * memory is there, that thread and those it makes have the signals blocked that the machine takes
+ * by signalfd(2). Nothing is global: several machines may live in one process, on a thread each.
  */
 #ifndef ARMLET_SRC_MACHINE_H
 #define ARMLET_SRC_MACHINE_H
@@ -29,9 +29,6 @@ struct machine_result {
     enum machine_outcome outcome;
     int signal;
 };
-
-/* Blocks, in this thread and those it creates, the signals that a machine takes by signalfd. */
-bool machine_block_signals(struct error *error) WARN_UNUSED;
 
 /* The options and the log outlive the machine. */
 struct machine *machine_create(const struct options *options, struct log *log,

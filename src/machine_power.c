@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
 #include <linux/kvm.h>
+#include <stdlib.h>
 
 #include "armlet/fdt_file.h"
 #include "machine_internal.h"
@@ -108,9 +110,28 @@ static void *build_fdt(struct machine *machine, size_t *size_bytes, struct error
         .device_count = machine->device_count,
     };
 
-    if (options->dtb_path)
-        return fdt_file_load(options->dtb_path, size_bytes, error);
-    return machine_fdt_build(&description, size_bytes, error);
+    if (!options->dtb_path)
+        return machine_fdt_build(&description, size_bytes, error);
+    void *fdt = fdt_file_load(options->dtb_path, size_bytes, error);
+    if (!fdt || fdt_set_memory(&fdt, size_bytes, memory->base, memory->size_bytes, error))
+        return fdt;
+    (void)error_add_context(error, "cannot use device tree '%s'", options->dtb_path);
+    free(fdt);
+    return NULL;
+}
+
+static void log_layout(const struct machine *machine)
+{
+    const struct boot_layout *layout = &machine->layout;
+
+    log_line(machine->log, LOG_DEBUG,
+             "GICv%d%s, %s at 0x%" PRIx64 " to 0x%" PRIx64 ", entry 0x%" PRIx64,
+             (int)machine->vgic.version, machine->vgic.config.its ? " with ITS" : "",
+             image_format_name(layout->kernel.format), layout->kernel.start.value,
+             layout->kernel.end.value, layout->kernel.entry.value);
+    log_line(machine->log, LOG_DEBUG,
+             "initrd of %" PRIu64 " bytes at 0x%" PRIx64 ", device tree at 0x%" PRIx64,
+             layout->initrd_bytes, layout->initrd.value, layout->fdt.value);
 }
 
 static bool load(struct machine *machine, struct error *error)
@@ -120,6 +141,7 @@ static bool load(struct machine *machine, struct error *error)
     if (!boot_load(&machine->files, machine->options, &machine->ram.memory, &machine->layout,
                    error))
         return false;
+    log_layout(machine);
     void *fdt = build_fdt(machine, &fdt_bytes, error);
     return fdt &&
            boot_place_fdt(fdt, fdt_bytes, machine->options, &machine->ram.memory, &machine->layout,

@@ -30,8 +30,6 @@ static int run(const struct options *options, struct error *error)
     };
     struct machine_result result = {.outcome = MACHINE_POWERED_OFF};
 
-    if (!machine_block_signals(error))
-        return exit_status_of_error(error->code);
     struct machine *machine = machine_create(options, &log, error);
     if (!machine)
         return exit_status_of_error(error->code);

@@ -46,14 +46,14 @@ static void dump_named(int fd, struct log *log, const struct named_register *reg
     }
 }
 
-static void dump_instruction(int fd, uint32_t index, const struct guest_memory *memory,
-                             struct log *log)
+void register_dump_instruction(int fd, uint32_t index, const struct guest_memory *memory,
+                               struct log *log)
 {
     struct error error;
     uint64_t pc;
     uint32_t word;
 
-    if (!vcpu_get_register(fd, VCPU_REG_PC, &pc, &error))
+    if (!vcpu_get_register(fd, VCPU_REG_PC, &pc, &error) || pc == 0)
         return;
     if (vcpu_fetch_instruction(fd, memory, pc, &word, &error))
         log_line(log, LOG_ERROR, "vCPU %u: the instruction at 0x%" PRIx64 " is 0x%08" PRIx32, index,
@@ -89,5 +89,5 @@ void register_dump(int vcpu_fd, uint32_t index, const struct guest_memory *memor
     log_line(log, LOG_ERROR, "registers of vCPU %u:", index);
     dump_named(vcpu_fd, log, general, GENERAL_REGISTERS);
     dump_named(vcpu_fd, log, system, sizeof(system) / sizeof(system[0]));
-    dump_instruction(vcpu_fd, index, memory, log);
+    register_dump_instruction(vcpu_fd, index, memory, log);
 }

@@ -60,7 +60,7 @@ bool terminal_make_raw(struct terminal *terminal, struct error *error)
         return false;
     }
     terminal->raw = true;
-    atomic_store(&terminal->log->raw_terminal, true);
+    atomic_store(&terminal->log->raw_terminal, isatty(terminal->log->fd));
     return true;
 }
 

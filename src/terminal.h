@@ -20,7 +20,7 @@
 
 struct terminal {
     int fd;
-    struct log *log; /* its lines end in CR LF while the terminal is raw */
+    struct log *log; /* if it goes to a terminal, lines end in CR LF meanwhile */
     bool raw;
     struct termios found; /* restored at the end */
     struct termios set;

@@ -288,6 +288,15 @@ static bool handle_run_error(struct vcpu *vcpu, int os_errno)
         (void)error_set(&vcpu->error, ERROR_HOST, os_errno,
                         "vCPU %u: the host could not provide guest memory", vcpu->index);
         break;
+    case EINVAL:
+        if (vcpu->run->exit_reason == KVM_EXIT_FAIL_ENTRY)
+            (void)error_set(&vcpu->error, ERROR_GUEST, 0,
+                            "vCPU %u: the guest is in a state that the CPU can't run (AArch32?)",
+                            vcpu->index);
+        else
+            (void)error_set(&vcpu->error, ERROR_HOST, os_errno, "vCPU %u: KVM_RUN failed",
+                            vcpu->index);
+        break;
     case ENOSYS:
         (void)error_set(&vcpu->error, ERROR_GUEST, os_errno,
                         "vCPU %u: an access that this host's KVM can't describe", vcpu->index);

@@ -7,8 +7,9 @@
  * loop when the guest ended (PSCI), when the host can't go on, or when vcpu_stop() asked; it then
  * stores the outcome and sends `left`, and nothing else.
  *
- * The way from KVM_RUN's return to the next KVM_RUN takes no lock, allocates nothing and makes no
- * system call of its own.
+ * The way from KVM_RUN's return to a device and to the next KVM_RUN takes no lock, allocates
+ * nothing and makes no system call of its own; only accesses without a syndrome ask KVM for
+ * registers.
  */
 #ifndef ARMLET_SRC_VCPU_H
 #define ARMLET_SRC_VCPU_H

@@ -149,11 +149,11 @@ END_TEST
 
 START_TEST(raw_mode_and_back)
 {
-    struct log log = {.fd = -1};
     struct terminal terminal;
     struct error error = {0};
     int master;
     int slave = open_terminal(&master);
+    struct log log = {.fd = slave};
 
     terminal_init(&terminal, slave, &log);
     ck_assert_uint_eq(local_flags(slave), ICANON | ECHO | ISIG);
