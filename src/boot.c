@@ -54,8 +54,8 @@ static uint64_t align_up(uint64_t value, uint64_t alignment)
 }
 
 /*
- * The tree goes to the end of RAM, but not farther from the kernel than every kernel accepts; the
- * initrd right below it if it fits there, above it otherwise.
+ * The tree goes to the end of RAM, but not farther from the kernel than every kernel accepts, and
+ * the initrd right below it. Where that doesn't fit, both follow the kernel.
  */
 static bool place(const struct guest_memory *memory, struct boot_layout *layout,
                   struct error *error)
@@ -66,26 +66,22 @@ static bool place(const struct guest_memory *memory, struct boot_layout *layout,
     uint64_t fdt = align_down((ram_end < near_end ? ram_end : near_end) - FDT_FILE_MAX_BYTES,
                               FDT_FILE_MAX_BYTES);
 
-    if (fdt < kernel_end)
-        fdt = align_up(kernel_end, FDT_FILE_MAX_BYTES);
     layout->fdt = GPA(fdt);
+    if (layout->initrd_bytes <= fdt) {
+        layout->initrd = GPA(align_down(fdt - layout->initrd_bytes, INITRD_ALIGNMENT));
+        if (layout->initrd.value >= kernel_end)
+            return true;
+    }
+    layout->fdt = GPA(align_up(kernel_end, FDT_FILE_MAX_BYTES));
+    layout->initrd = gpa_add(layout->fdt, FDT_FILE_MAX_BYTES);
 
-    uint64_t below = fdt - layout->initrd_bytes;
-    if (layout->initrd_bytes <= fdt && align_down(below, INITRD_ALIGNMENT) >= kernel_end)
-        layout->initrd = GPA(align_down(below, INITRD_ALIGNMENT));
-    else
-        layout->initrd = GPA(fdt + FDT_FILE_MAX_BYTES);
-
-    uint64_t end = layout->initrd_bytes && layout->initrd.value > fdt
-                       ? layout->initrd.value + layout->initrd_bytes
-                       : fdt + FDT_FILE_MAX_BYTES;
-    if (end > ram_end)
-        return error_set(error, ERROR_FILE, 0,
-                         "kernel, initrd and device tree need %" PRIu64
-                         " MiB, the guest has %" PRIu64 " MiB: give it more with --memory",
-                         (end - memory->base.value + (1 << 20) - 1) >> 20,
-                         memory->size_bytes >> 20);
-    return true;
+    uint64_t used = layout->initrd.value - memory->base.value;
+    if (used <= memory->size_bytes && layout->initrd_bytes <= memory->size_bytes - used)
+        return true;
+    return error_set(error, ERROR_FILE, 0,
+                     "kernel, initrd and device tree need %" PRIu64 " MiB, the guest has %" PRIu64
+                     " MiB: give it more with --memory",
+                     (used + layout->initrd_bytes + (1 << 20) - 1) >> 20, memory->size_bytes >> 20);
 }
 
 static bool load_initrd(const struct options *options, const struct guest_memory *memory,

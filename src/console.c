@@ -207,6 +207,14 @@ bool console_flush(struct console *console, uint64_t bound_ns)
     }
 }
 
+bool console_check(const struct console *console, struct error *error)
+{
+    int failure = console->backend.write_failure;
+
+    return failure == 0 || failure == EPIPE || failure == EIO || failure == ECONNRESET ||
+           error_set(error, ERROR_HOST, failure, "the console's output could not be written");
+}
+
 /* ---- input ---- */
 
 static void help(const struct console *console)

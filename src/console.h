@@ -47,6 +47,12 @@ struct console *console_create(const struct console_config *config,
  */
 bool console_flush(struct console *console, uint64_t bound_ns);
 
+/*
+ * Fails with ERROR_HOST if output could not be written, a full disk being the usual reason. That
+ * its reader left is no failure.
+ */
+bool console_check(const struct console *console, struct error *error) WARN_UNUSED;
+
 /* The process was stopped and goes on (SIGCONT): the terminal is set again. */
 void console_resume(struct console *console);
 

@@ -178,6 +178,7 @@ void console_backend_hang_up(struct console_backend *backend, int os_errno)
         console_backend_connect(backend, -1, -1);
         return;
     }
+    backend->write_failure = os_errno;
     (void)error_set(&error, ERROR_HOST, os_errno, "the console's output can't be written any more");
     log_line(backend->log, LOG_WARNING, "%s", error.message);
     int fd = backend->out_fd;

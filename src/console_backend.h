@@ -43,8 +43,9 @@ struct console_backend {
     bool interactive; /* a person's terminal: Ctrl-A is a prefix */
     bool out_blocks;  /* out_fd could not be had in non-blocking mode */
     bool out_is_socket;
-    int input;      /* CONSOLE_STDIO: what in_fd is while standard input may be read */
-    bool out_owned; /* out_fd is ours to close; so is in_fd of a connectable kind */
+    int input;         /* CONSOLE_STDIO: what in_fd is while standard input may be read */
+    bool out_owned;    /* out_fd is ours to close; so is in_fd of a connectable kind */
+    int write_failure; /* the errno that ended output for good; 0: none */
     struct terminal terminal;
 
     /* CONSOLE_UNIX and CONSOLE_PTY */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,17 @@ static bool keep_files(int pipe_fd, int kept_fd)
     return close_range(kept_fd >= 0 ? FILE_COUNT : FILE_KEPT, UINT_MAX, 0) == 0;
 }
 
+/* Whoever kills all processes of the parent's name doesn't mean the one that cleans up then. */
+static void hide_name(void)
+{
+    static const char name[] = "cleanup";
+    size_t room = strlen(program_invocation_name);
+
+    (void)prctl(PR_SET_NAME, name);
+    memset(program_invocation_name, 0, room);
+    memcpy(program_invocation_name, name, room < sizeof(name) - 1 ? room : sizeof(name) - 1);
+}
+
 static void guard(int pipe_fd, int kept_fd, void (*clean_up)(void *context, int file),
                   void *context)
 {
@@ -33,7 +45,7 @@ static void guard(int pipe_fd, int kept_fd, void (*clean_up)(void *context, int 
 
     /* What is sent to the parent's group is not meant for the guardian. */
     (void)setpgid(0, 0);
-    (void)prctl(PR_SET_NAME, "armlet-guardian");
+    hide_name();
     if (!keep_files(pipe_fd, kept_fd))
         return;
     do

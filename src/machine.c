@@ -28,11 +28,17 @@ enum {
 static const int handled_signals[] = {SIGTERM, SIGHUP, SIGINT, SIGCONT};
 enum { HANDLED_SIGNAL_COUNT = sizeof(handled_signals) / sizeof(handled_signals[0]) };
 
+/* What is ignored from the start stays so: nohup(1), a shell's background jobs. */
 static void handled_signal_set(sigset_t *set)
 {
     (void)sigemptyset(set);
-    for (size_t i = 0; i < HANDLED_SIGNAL_COUNT; i++)
-        (void)sigaddset(set, handled_signals[i]);
+    for (size_t i = 0; i < HANDLED_SIGNAL_COUNT; i++) {
+        struct sigaction action = {0};
+
+        (void)sigaction(handled_signals[i], NULL, &action);
+        if (action.sa_handler != SIG_IGN)
+            (void)sigaddset(set, handled_signals[i]);
+    }
 }
 
 static bool block_signals(struct error *error)
@@ -40,10 +46,11 @@ static bool block_signals(struct error *error)
     sigset_t set;
 
     handled_signal_set(&set);
-    /* A console whose reader is gone is an error of write(2), not a reason to die. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return error_set(error, ERROR_HOST, errno, "cannot ignore SIGPIPE");
-    (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* fails for a wrong first argument only */
+    /* A console whose reader is gone, or a file that is too large: errors of write(2), no reasons
+     * to die. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     return vcpu_prepare_signals(error);
 }
 
@@ -261,16 +268,26 @@ static bool create_vcpu_slots(struct machine *machine, struct error *error)
     return machine->environment.run_bytes > 0;
 }
 
+/* A dry run makes no file. */
+static bool create_memory(struct machine *machine, struct error *error)
+{
+    struct options options = *machine->options;
+
+    if (options.dry_run)
+        options.backing = BACKING_DEFAULT;
+    return memory_mapping_create(&machine->ram, &options, memory_map_region(REGION_RAM)->base,
+                                 error);
+}
+
 static bool wire(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
 
     return boot_open_files(&machine->files, options, error) && kvm_open(&machine->kvm, error) &&
            vcpu_features_choose(&machine->kvm, options, &machine->features, error) &&
-           memory_mapping_create(&machine->ram, options, memory_map_region(REGION_RAM)->base,
-                                 error) &&
-           block_signals(error) && create_loop(machine, error) && create_console(machine, error) &&
-           create_devices(machine, error) && create_vcpu_slots(machine, error);
+           create_memory(machine, error) && block_signals(error) && create_loop(machine, error) &&
+           create_console(machine, error) && create_devices(machine, error) &&
+           create_vcpu_slots(machine, error);
 }
 
 struct machine *machine_create(const struct options *options, struct log *log, struct error *error)
@@ -436,5 +453,10 @@ bool machine_run(struct machine *machine, struct machine_result *result, struct 
         return false;
     }
     *result = machine->result;
+    /* A guest that did well is no success if what it said could not be kept. */
+    if (machine->result.outcome == MACHINE_POWERED_OFF && !console_check(machine->console, error)) {
+        machine->state = MACHINE_FAILED;
+        return false;
+    }
     return machine_state_move(&machine->state, MACHINE_STOPPED, error);
 }

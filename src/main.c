@@ -2,6 +2,7 @@
 /*
  * The program: options in, exit status out. The only file that prints errors and ends the process.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -39,11 +40,12 @@ static int run(const struct options *options, struct error *error)
     return good ? finish(options, &result) : exit_status_of_error(error->code);
 }
 
-static int print(const char *text)
+static int print(const char *text, struct error *error)
 {
-    if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
-        return exit_status_of_error(ERROR_HOST);
-    return EXIT_STATUS_OK;
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+        return EXIT_STATUS_OK;
+    (void)error_set(error, ERROR_HOST, errno, "cannot write to standard output");
+    return exit_status_of_error(error->code);
 }
 
 static int dispatch(const struct options *options, struct error *error)
@@ -54,9 +56,9 @@ static int dispatch(const struct options *options, struct error *error)
     case COMMAND_DOCTOR:
         return doctor(options, error);
     case COMMAND_HELP:
-        return print(options_help(options->help_for));
+        return print(options_help(options->help_for), error);
     case COMMAND_VERSION:
-        return print("armlet " ARMLET_VERSION "\n");
+        return print("armlet " ARMLET_VERSION "\n", error);
     }
     (void)error_set(error, ERROR_INTERNAL, 0, "unknown command");
     return exit_status_of_error(error->code);

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,13 +17,20 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
+static const char available_tag[] = "MemAvailable:";
+
+enum { HINT_BYTES = 128, POOL_BYTES = 80 };
+
 #define TWO_MIB   ((size_t)2 << 20)
 #define MIB_OF(n) ((uint64_t)(n) >> 20)
 
 static bool map_failed(struct error *error, const struct options *options, const char *hint)
 {
-    return error_set(error, ERROR_HOST, errno, "cannot map %" PRIu64 " MiB of guest memory%s",
-                     MIB_OF(options->memory_bytes), hint);
+    bool small = MIB_OF(options->memory_bytes) == 0;
+
+    return error_set(error, ERROR_HOST, errno, "cannot map %" PRIu64 " %s of guest memory%s",
+                     small ? options->memory_bytes >> 10 : MIB_OF(options->memory_bytes),
+                     small ? "KiB" : "MiB", hint);
 }
 
 /*
@@ -46,6 +56,26 @@ static bool map_anonymous(struct memory_mapping *mapping, const struct options *
     return true;
 }
 
+static bool huge_pages_failed(struct error *error, const struct options *options, int failure)
+{
+    char hint[HINT_BYTES] = " on huge pages (see HugePages_Free in /proc/meminfo; set "
+                            "vm.nr_hugepages)";
+    char pool[POOL_BYTES];
+
+    if (options->huge_page_bytes) {
+        (void)snprintf(pool, sizeof(pool), "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB",
+                       options->huge_page_bytes >> 10);
+        if (access(pool, F_OK) != 0)
+            return error_set(error, ERROR_HOST, 0,
+                             "the host has no huge pages of %" PRIu64
+                             " KiB: `armlet doctor` shows which it has",
+                             options->huge_page_bytes >> 10);
+        (void)snprintf(hint, sizeof(hint), " on huge pages (set %s/nr_hugepages)", pool);
+    }
+    errno = failure;
+    return map_failed(error, options, hint);
+}
+
 static bool map_hugetlb(struct memory_mapping *mapping, const struct options *options,
                         struct error *error)
 {
@@ -64,9 +94,7 @@ static bool map_hugetlb(struct memory_mapping *mapping, const struct options *op
     void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size_flag, -1, 0);
     if (start == MAP_FAILED)
-        return map_failed(error, options,
-                          " on huge pages (see HugePages_Free in /proc/meminfo; "
-                          "set vm.nr_hugepages)");
+        return huge_pages_failed(error, options, errno);
     mapping->mapping = start;
     mapping->mapping_bytes = bytes;
     mapping->memory.host = start;
@@ -80,17 +108,29 @@ static bool prepare_file(int fd, const struct options *options, struct error *er
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return error_set(error, ERROR_FILE, 0, "it is not a regular file");
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return error_set(error, ERROR_FILE, errno, "it is in use by another machine");
+        return error_set(error, ERROR_FILE, 0, "it is in use by another machine");
     if ((uint64_t)status.st_size > options->memory_bytes)
         return error_set(error, ERROR_FILE, 0,
                          "it is larger (%" PRIu64 " MiB) than the guest's memory (%" PRIu64 " MiB)",
                          MIB_OF(status.st_size), MIB_OF(options->memory_bytes));
     /* Sets the blocks aside, so that a full file system is an error now and not SIGBUS later. */
     int failure = posix_fallocate(fd, 0, (off_t)options->memory_bytes);
-    if (failure)
-        return error_set(error, ERROR_HOST, failure, "cannot set %" PRIu64 " MiB aside",
-                         MIB_OF(options->memory_bytes));
-    return true;
+    if (!failure)
+        return true;
+    /* As long as it was, and with it the pages that a hugetlbfs gave so far. */
+    (void)!ftruncate(fd, status.st_size);
+    return error_set(error, ERROR_HOST, failure, "cannot set %" PRIu64 " MiB aside",
+                     MIB_OF(options->memory_bytes));
+}
+
+/* *made says that the file wasn't there before. */
+static int open_file(const char *path, bool *made)
+{
+    const int flags = O_RDWR | O_CLOEXEC;
+    int fd = open(path, flags | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+
+    *made = fd >= 0;
+    return fd >= 0 || errno != EEXIST ? fd : open(path, flags);
 }
 
 static bool map_file(struct memory_mapping *mapping, const struct options *options,
@@ -98,11 +138,16 @@ static bool map_file(struct memory_mapping *mapping, const struct options *optio
 {
     const char *path = options->memory_path;
 
-    mapping->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    bool made;
+
+    mapping->fd = open_file(path, &made);
     if (mapping->fd < 0)
         return error_set(error, ERROR_FILE, errno, "cannot open memory file '%s'", path);
-    if (!prepare_file(mapping->fd, options, error))
+    if (!prepare_file(mapping->fd, options, error)) {
+        if (made)
+            (void)unlink(path);
         return error_add_context(error, "cannot use memory file '%s'", path);
+    }
 
     void *start =
         mmap(NULL, options->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, mapping->fd, 0);
@@ -114,11 +159,41 @@ static bool map_file(struct memory_mapping *mapping, const struct options *optio
     return true;
 }
 
+/* What the host's kernel says it could give without swapping; 0 if it doesn't. */
+static uint64_t available_bytes(void)
+{
+    uint64_t kib = 0;
+    FILE *file = fopen("/proc/meminfo", "re");
+    char line[HINT_BYTES];
+
+    if (!file)
+        return 0;
+    while (kib == 0 && fgets(line, sizeof(line), file))
+        if (strncmp(line, available_tag, sizeof(available_tag) - 1) == 0)
+            kib = strtoull(line + sizeof(available_tag) - 1, NULL, 10);
+    (void)fclose(file);
+    return kib << 10;
+}
+
+/* Asked for all at once, too much memory would call up the OOM killer instead of an error. */
+static bool check_available(const struct options *options, struct error *error)
+{
+    uint64_t available = available_bytes();
+
+    if (available == 0 || options->memory_bytes <= available || options->backing == BACKING_HUGETLB)
+        return true;
+    return error_set(error, ERROR_HOST, 0,
+                     "cannot prefault %" PRIu64 " MiB: the host has %" PRIu64 " MiB available",
+                     MIB_OF(options->memory_bytes), MIB_OF(available));
+}
+
 static bool prepare_pages(const struct memory_mapping *mapping, const struct options *options,
                           struct error *error)
 {
     void *host = mapping->memory.host;
 
+    if (options->prefault && !check_available(options, error))
+        return false;
     if (options->prefault && madvise(host, options->memory_bytes, MADV_POPULATE_WRITE) != 0)
         return error_set(error, ERROR_HOST, errno, "cannot prefault %" PRIu64 " MiB",
                          MIB_OF(options->memory_bytes));

@@ -9,6 +9,9 @@
 
 enum { DEFAULT_IPA_BITS = 40 }; /* what KVM gives when nothing is asked for */
 
+/* KVM counts a slot's pages in 31 bits; pages have 4 KiB at least. */
+#define SLOT_MAX_BYTES ((uint64_t)4 << 40)
+
 static unsigned bits_needed(gpa_t highest)
 {
     return highest.value ? 64 - (unsigned)__builtin_clzll(highest.value) : 1;
@@ -83,18 +86,21 @@ bool vm_is_open(const struct vm *vm)
 
 bool vm_add_memory(struct vm *vm, const struct guest_memory *memory, struct error *error)
 {
-    const struct kvm_userspace_memory_region region = {
-        .slot = vm->slot_count,
-        .guest_phys_addr = memory->base.value,
-        .memory_size = memory->size_bytes,
-        .userspace_addr = (uintptr_t)memory->host,
-    };
+    for (uint64_t done = 0; done < memory->size_bytes; done += SLOT_MAX_BYTES) {
+        uint64_t left = memory->size_bytes - done;
+        const struct kvm_userspace_memory_region region = {
+            .slot = vm->slot_count,
+            .guest_phys_addr = memory->base.value + done,
+            .memory_size = left < SLOT_MAX_BYTES ? left : SLOT_MAX_BYTES,
+            .userspace_addr = (uintptr_t)memory->host + done,
+        };
 
-    if (!kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION",
-                   error))
-        return error_add_context(error, "cannot give the guest memory at 0x%" PRIx64,
-                                 memory->base.value);
-    vm->slot_count++;
+        if (!kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION",
+                       error))
+            return error_add_context(error, "cannot give the guest memory at 0x%" PRIx64,
+                                     memory->base.value + done);
+        vm->slot_count++;
+    }
     return true;
 }
 

@@ -251,6 +251,8 @@ START_TEST(a_reader_that_goes_away_is_told_once)
     ck_assert(console_flush(f.console, BOUND_NS));
     put("two");
     ck_assert(console_flush(f.console, BOUND_NS));
+    struct error error = {0};
+    ck_assert(console_check(f.console, &error));
     const char *text = logged();
     ck_assert_ptr_nonnull(strstr(text, "output can't be written any more: Broken pipe"));
     ck_assert_ptr_null(strstr(strchr(text, '\n'), "Broken"));

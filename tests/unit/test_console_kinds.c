@@ -39,10 +39,16 @@ END_TEST
 
 START_TEST(a_full_disk_is_told)
 {
+    struct error error = {0};
+
     create_well(CONSOLE_FILE, "/dev/full");
+    ck_assert(console_check(f.console, &error));
     put("x");
     ck_assert(console_flush(f.console, BOUND_NS));
     ck_assert_ptr_nonnull(strstr(logged(), "No space left"));
+    ck_assert(!console_check(f.console, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST);
+    ck_assert_ptr_nonnull(strstr(error.message, "No space left"));
 }
 END_TEST
 

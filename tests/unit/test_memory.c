@@ -133,6 +133,11 @@ START_TEST(huge_pages_that_are_not_there_are_refused)
     ck_assert_int_eq(error.code, ERROR_HOST);
     ck_assert_ptr_nonnull(strstr(error.message, "vm.nr_hugepages"));
 
+    options.huge_page_bytes = (uint64_t)3 << 20; /* no CPU has such pages */
+    options.memory_bytes = 3 * options.huge_page_bytes;
+    ck_assert(!memory_mapping_create(&mapping, &options, BASE, &error));
+    ck_assert_ptr_nonnull(strstr(error.message, "no huge pages of 3072 KiB"));
+
     options = options_for(BACKING_HUGETLB, 3 * MIB);
     options.huge_page_bytes = 2 * MIB;
     ck_assert(!memory_mapping_create(&mapping, &options, BASE, &error));
@@ -218,7 +223,27 @@ START_TEST(a_full_file_system_is_an_error_now)
     ck_assert(!memory_mapping_create(&mapping, &options, BASE, &error));
     ck_assert_int_eq(error.code, ERROR_HOST);
     ck_assert_ptr_nonnull(strstr(error.message, "cannot set 8 MiB aside"));
-    (void)unlink(scratch.path);
+
+    /* A file that was there is as long as before, one that wasn't is gone. */
+    struct stat status;
+    ck_assert_int_eq(stat(scratch.path, &status), 0);
+    ck_assert_int_eq(status.st_size, 0);
+    ck_assert_int_eq(unlink(scratch.path), 0);
+    ck_assert(!memory_mapping_create(&mapping, &options, BASE, &error));
+    ck_assert_int_ne(stat(scratch.path, &status), 0);
+}
+END_TEST
+
+START_TEST(prefaulting_more_than_there_is_is_refused)
+{
+    struct options options = options_for(BACKING_DEFAULT, (uint64_t)8 << 40);
+    struct memory_mapping mapping;
+    struct error error = {0};
+
+    options.prefault = true;
+    ck_assert(!memory_mapping_create(&mapping, &options, BASE, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST);
+    ck_assert_ptr_nonnull(strstr(error.message, "MiB available"));
 }
 END_TEST
 
@@ -235,6 +260,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_file_is_shared_and_kept);
     tcase_add_test(tests, a_larger_file_is_not_shortened);
     tcase_add_test(tests, what_is_no_file_is_refused);
+    tcase_add_test(tests, prefaulting_more_than_there_is_is_refused);
     tcase_add_test(tests, a_full_file_system_is_an_error_now);
     suite_add_tcase(suite, tests);
     return suite;
