@@ -30,23 +30,25 @@ enum {
     VA_BITS_MIN = 16,
     VA_BITS_MIN_64K = 17,
     VA_BITS_MAX = 48,
-    VA_BITS_MAX_64K = 52,
+    VA_BITS_MAX_52 = 52, /* 64 KiB granule or TCR_EL1.DS */
     PA_BITS_MAX = 52,
     PA_LOW_BITS = 48,    /* the rest of the address is elsewhere in TTBR and descriptors */
+    PA_LOW_BITS_DS = 50, /* ... in descriptors with TCR_EL1.DS */
     TTBR_HIGH_SHIFT = 2, /* of PA[51:48] */
     DESCRIPTOR_HIGH_SHIFT = 12,
-    PA_HIGH_MASK = 0xf,
+    DESCRIPTOR_HIGH_SHIFT_DS = 8, /* of PA[51:50] */
     TABLE_ALIGNMENT_SHIFT = 6,
     DESCRIPTOR_SHIFT = 3, /* log2 of a descriptor's bytes */
     DESCRIPTOR_VALID = 1,
     DESCRIPTOR_TABLE_OR_PAGE = 2,
-    LAST_LEVEL = 3,
+    LAST_LEVEL = 3, /* the first is down to -1 */
 };
 
 /* One half of the address space, as TCR_EL1 and a TTBR describe it. */
 struct regime {
     unsigned granule_shift;
     unsigned va_bits;
+    bool is_ds; /* FEAT_LPA2's descriptors: TCR_EL1.DS, which the 64 KiB granule ignores */
     bool walk_disabled;
     bool ignores_tag;
     bool big_endian;
@@ -63,9 +65,10 @@ static uint64_t bits_between(uint64_t value, unsigned high, unsigned low)
     return value & low_mask(high) & ~low_mask(low);
 }
 
-static uint64_t high_address_bits(uint64_t value, unsigned shift)
+/* The address bits from `low` up, which stand in `value` from `shift` on. */
+static uint64_t high_address_bits(uint64_t value, unsigned shift, unsigned low)
 {
-    return (value >> shift & PA_HIGH_MASK) << PA_LOW_BITS;
+    return (value >> shift & low_mask(PA_BITS_MAX - low)) << low;
 }
 
 static unsigned granule_of(uint64_t tcr, bool upper)
@@ -82,27 +85,27 @@ static unsigned level_bits(const struct regime *regime)
     return regime->granule_shift - DESCRIPTOR_SHIFT;
 }
 
-static unsigned first_level(const struct regime *regime)
+static int first_level(const struct regime *regime)
 {
     unsigned bits = regime->va_bits - regime->granule_shift;
-    unsigned levels = (bits + level_bits(regime) - 1) / level_bits(regime);
+    int levels = (int)((bits + level_bits(regime) - 1) / level_bits(regime));
 
     return LAST_LEVEL + 1 - levels;
 }
 
 /* How many bits of the address a descriptor of this level leaves untranslated. */
-static unsigned level_shift(const struct regime *regime, unsigned level)
+static unsigned level_shift(const struct regime *regime, int level)
 {
-    return regime->granule_shift + (LAST_LEVEL - level) * level_bits(regime);
+    return regime->granule_shift + (unsigned)(LAST_LEVEL - level) * level_bits(regime);
 }
 
 /* A first table may be shorter than a granule, and is aligned to its size. */
 static uint64_t first_table(const struct regime *regime, uint64_t tcr, uint64_t ttbr)
 {
     unsigned shift = regime->va_bits - level_shift(regime, first_level(regime)) + DESCRIPTOR_SHIFT;
-    bool large = regime->granule_shift == GRANULE_64K &&
-                 (tcr >> TCR_IPS_SHIFT & TCR_IPS_MASK) == TCR_IPS_52_BITS;
-    uint64_t high = large ? high_address_bits(ttbr, TTBR_HIGH_SHIFT) : 0;
+    bool large = regime->is_ds || (regime->granule_shift == GRANULE_64K &&
+                                   (tcr >> TCR_IPS_SHIFT & TCR_IPS_MASK) == TCR_IPS_52_BITS);
+    uint64_t high = large ? high_address_bits(ttbr, TTBR_HIGH_SHIFT, PA_LOW_BITS) : 0;
 
     if (large && shift < TABLE_ALIGNMENT_SHIFT)
         shift = TABLE_ALIGNMENT_SHIFT;
@@ -120,19 +123,16 @@ static bool regime_read(struct regime *regime, const struct translation_register
     if (granule == GRANULE_RESERVED)
         return error_set(error, ERROR_GUEST, 0, "TCR_EL1 0x%" PRIx64 " has a reserved granule",
                          tcr);
-    if (!is_64k && (tcr >> TCR_DS_SHIFT & 1))
-        return error_set(error, ERROR_GUEST, 0,
-                         "52-bit descriptors (FEAT_LPA2, TCR_EL1 0x%" PRIx64 ") are not supported",
-                         tcr);
     *regime = (struct regime){
         .granule_shift = granule,
         .va_bits = 64 - size,
+        .is_ds = !is_64k && (tcr >> TCR_DS_SHIFT & 1),
         .walk_disabled = tcr >> (upper ? TCR_EPD1_SHIFT : TCR_EPD0_SHIFT) & 1,
         .ignores_tag = tcr >> (upper ? TCR_TBI1_SHIFT : TCR_TBI0_SHIFT) & 1,
         .big_endian = registers->sctlr_el1 & SCTLR_EL1_EE,
     };
     if (regime->va_bits < (is_64k ? VA_BITS_MIN_64K : VA_BITS_MIN) ||
-        regime->va_bits > (is_64k ? VA_BITS_MAX_64K : VA_BITS_MAX))
+        regime->va_bits > (is_64k || regime->is_ds ? VA_BITS_MAX_52 : VA_BITS_MAX))
         return error_set(error, ERROR_GUEST, 0,
                          "TCR_EL1 0x%" PRIx64 " asks for addresses of %u bits", tcr,
                          regime->va_bits);
@@ -155,38 +155,46 @@ static bool check_address(const struct regime *regime, uint64_t va, bool upper, 
 }
 
 static bool read_descriptor(const struct regime *regime, const struct guest_memory *memory,
-                            gpa_t at, unsigned level, uint64_t *descriptor, struct error *error)
+                            gpa_t at, int level, uint64_t *descriptor, struct error *error)
 {
     struct span span;
 
     if (!guest_memory_span(memory, at, sizeof(*descriptor), &span))
         return error_set(error, ERROR_GUEST, 0,
-                         "the level %u table at 0x%" PRIx64 " is outside RAM", level, at.value);
+                         "the level %d table at 0x%" PRIx64 " is outside RAM", level, at.value);
     *descriptor = __atomic_load_n((const uint64_t *)(const void *)span.data, __ATOMIC_RELAXED);
     if (regime->big_endian)
         *descriptor = __builtin_bswap64(*descriptor);
     return true;
 }
 
-static bool may_be_block(const struct regime *regime, unsigned level)
+static bool may_be_block(const struct regime *regime, int level)
 {
+    int first;
+
     switch (regime->granule_shift) {
     case GRANULE_4K:
-    case GRANULE_64K: /* level 1: FEAT_LPA */
-        return level == 1 || level == 2;
+        first = regime->is_ds ? 0 : 1;
+        break;
+    case GRANULE_16K:
+        first = regime->is_ds ? 1 : 2;
+        break;
     default:
-        return level == 2;
+        first = 1; /* FEAT_LPA */
     }
+    return level >= first && level < LAST_LEVEL;
 }
 
 /* The address in a descriptor that leaves `shift` bits to what it points to. */
 static uint64_t descriptor_address(const struct regime *regime, uint64_t descriptor, unsigned shift)
 {
-    uint64_t high = regime->granule_shift == GRANULE_64K
-                        ? high_address_bits(descriptor, DESCRIPTOR_HIGH_SHIFT)
-                        : 0;
-
-    return bits_between(descriptor, PA_LOW_BITS, shift) | high;
+    if (regime->is_ds)
+        return bits_between(descriptor, PA_LOW_BITS_DS, shift) |
+               high_address_bits(descriptor, DESCRIPTOR_HIGH_SHIFT_DS, PA_LOW_BITS_DS);
+    if (regime->granule_shift == GRANULE_64K)
+        return bits_between(descriptor, PA_LOW_BITS, shift) |
+               high_address_bits(descriptor, DESCRIPTOR_HIGH_SHIFT, PA_LOW_BITS);
+    return bits_between(descriptor, PA_LOW_BITS, shift);
 }
 
 static bool walk(const struct regime *regime, const struct guest_memory *memory, uint64_t va,
@@ -195,7 +203,7 @@ static bool walk(const struct regime *regime, const struct guest_memory *memory,
     uint64_t table = regime->table;
     uint64_t offset = va & low_mask(regime->va_bits);
 
-    for (unsigned level = first_level(regime); level <= LAST_LEVEL; level++) {
+    for (int level = first_level(regime); level <= LAST_LEVEL; level++) {
         unsigned shift = level_shift(regime, level);
         gpa_t at = GPA(table + ((offset >> shift) << DESCRIPTOR_SHIFT));
         uint64_t descriptor = 0;
@@ -211,7 +219,7 @@ static bool walk(const struct regime *regime, const struct guest_memory *memory,
         }
         if (!(descriptor & DESCRIPTOR_VALID) || !further)
             return error_set(error, ERROR_GUEST, 0,
-                             "0x%" PRIx64 " is not mapped: level %u descriptor 0x%" PRIx64, va,
+                             "0x%" PRIx64 " is not mapped: level %d descriptor 0x%" PRIx64, va,
                              level, descriptor);
         table = descriptor_address(regime, descriptor, regime->granule_shift);
     }

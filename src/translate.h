@@ -4,12 +4,12 @@
  * virtual address to the guest physical address, as the guest's own tables have it.
  *
  * Known are translation switched off, the 4, 16 and 64 KiB granules, both halves of the address
- * space with tagged addresses, 52-bit addresses with the 64 KiB granule (FEAT_LVA, FEAT_LPA), and
- * tables of either endianness. Refused are FEAT_LPA2's descriptors (TCR_EL1.DS). Permissions and
- * the access flag are not looked at: the guest's access has passed them already.
+ * space with tagged addresses, 52-bit addresses with the 64 KiB granule (FEAT_LVA, FEAT_LPA) and,
+ * if TCR_EL1.DS is set, with the others (FEAT_LPA2), and tables of either endianness. Permissions
+ * and the access flag are not looked at: the guest's access has passed them already.
  *
  * The tables are the guest's and may change at any time: each descriptor is read once, from RAM
- * only, and there are at most four. Pure functions but for those reads: any thread.
+ * only, and there are at most five. Pure functions but for those reads: any thread.
  */
 #ifndef ARMLET_SRC_TRANSLATE_H
 #define ARMLET_SRC_TRANSLATE_H

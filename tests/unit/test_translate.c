@@ -39,13 +39,21 @@ Suite *unit_suite(void);
 #define PAGE       UINT64_C(3)
 #define CONTIGUOUS (UINT64_C(1) << 52)
 #define ATTRIBUTES (UINT64_C(0x0060000000000f04))
-#define UPPER_HALF UINT64_C(0xffff000000000000)
+/* With TCR_EL1.DS: no SH, which gives its place to address bits 51 and 50. */
+#define ATTRIBUTES_DS (ATTRIBUTES & ~HIGH_DS(3))
+#define HIGH_DS(bits) (UINT64_C(bits) << 8)
+#define UPPER_HALF    UINT64_C(0xffff000000000000)
 
 static uint64_t ram[RAM_BYTES / sizeof(uint64_t)] __attribute__((aligned(4096)));
 
+static struct guest_memory memory_at(uint64_t base)
+{
+    return (struct guest_memory){GPA(base), RAM_BYTES, (uint8_t *)ram};
+}
+
 static struct guest_memory memory(void)
 {
-    return (struct guest_memory){GPA(RAM), RAM_BYTES, (uint8_t *)ram};
+    return memory_at(RAM);
 }
 
 static void clear(void)
@@ -68,15 +76,22 @@ static struct translation_registers registers(uint64_t tcr)
     };
 }
 
-static void check_at(const struct translation_registers *regs, uint64_t va, uint64_t expected)
+static void check_at_in(const struct guest_memory *guest, const struct translation_registers *regs,
+                        uint64_t va, uint64_t expected)
 {
-    struct guest_memory guest = memory();
     struct error error = {0};
     gpa_t address = GPA(0);
 
-    ck_assert_msg(translate_address(regs, &guest, va, &address, &error), "0x%lx: %s", va,
+    ck_assert_msg(translate_address(regs, guest, va, &address, &error), "0x%lx: %s", va,
                   error.message);
     ck_assert_uint_eq(address.value, expected);
+}
+
+static void check_at(const struct translation_registers *regs, uint64_t va, uint64_t expected)
+{
+    struct guest_memory guest = memory();
+
+    check_at_in(&guest, regs, va, expected);
 }
 
 static void check_refused(const struct translation_registers *regs, uint64_t va, const char *reason)
@@ -215,15 +230,156 @@ END_TEST
 START_TEST(a_small_first_table_of_52_bits_is_aligned_to_64_bytes)
 {
     struct translation_registers regs = registers(TG_64K | BITS(30) | IPS_52);
-    struct guest_memory high = {GPA(UINT64_C(0xc) << 48 | RAM), RAM_BYTES, (uint8_t *)ram};
-    struct error error = {0};
-    gpa_t address;
+    struct guest_memory high = memory_at(UINT64_C(0xc) << 48 | RAM);
 
     clear();
     put(RAM + 64, 1, MIB(512) * 9 | BLOCK);
     regs.ttbr0_el1 = (RAM + 64) | UINT64_C(0xc) << 2;
-    ck_assert_msg(translate_address(&regs, &high, MIB(512), &address, &error), "%s", error.message);
-    ck_assert_uint_eq(address.value, MIB(512) * 9);
+    check_at_in(&high, &regs, MIB(512), MIB(512) * 9);
+}
+END_TEST
+
+/* Only descriptors differ with a size that needs no further level. */
+START_TEST(pages_of_4k_with_ds)
+{
+    struct translation_registers regs = registers(TG_4K | BITS(48) | DS);
+    uint64_t va = UINT64_C(0x123456789abc);
+
+    clear();
+    put(RAM, va >> 39, (RAM + KIB(4)) | TABLE);
+    put(RAM + KIB(4), va >> 30 & 0x1ff, (RAM + KIB(8)) | TABLE | ATTRIBUTES_DS);
+    put(RAM + KIB(8), va >> 21 & 0x1ff, (RAM + KIB(12)) | TABLE);
+    put(RAM + KIB(12), va >> 12 & 0x1ff, 0x3fedcba987000 | HIGH_DS(3) | PAGE | ATTRIBUTES_DS);
+    check_at(&regs, va, 0xffedcba987abc);
+    put(RAM + KIB(12), va >> 12 & 0x1ff, 0x2fedcba987000 | HIGH_DS(1) | PAGE | CONTIGUOUS);
+    check_at(&regs, va, 0x6fedcba987abc);
+    regs.tcr_el1 &= ~DS; /* now bits 9 and 8 are attributes, and 49 and 48 nothing */
+    check_at(&regs, va, 0xfedcba987abc);
+}
+END_TEST
+
+START_TEST(level_minus_1_of_4k_with_ds)
+{
+    struct translation_registers regs = registers(TG_4K | BITS(52) | DS);
+    uint64_t va = UINT64_C(0xf123456789abc);
+    uint64_t upper = UINT64_MAX << 52;
+
+    clear();
+    put(RAM, 15, (RAM + KIB(4)) | TABLE); /* 16 entries */
+    put(RAM + KIB(4), va >> 39 & 0x1ff, (RAM + KIB(8)) | TABLE);
+    put(RAM + KIB(8), va >> 30 & 0x1ff, (RAM + KIB(12)) | TABLE);
+    put(RAM + KIB(12), va >> 21 & 0x1ff, (RAM + KIB(16)) | TABLE);
+    put(RAM + KIB(16), va >> 12 & 0x1ff, GIB(5) | HIGH_DS(2) | PAGE);
+    check_at(&regs, va, UINT64_C(2) << 50 | GIB(5) | 0xabc);
+    check_refused(&regs, va + KIB(4), "level 3 descriptor 0x0");
+    check_refused(&regs, va + GIB(512), "level 0 descriptor 0x0");
+    check_refused(&regs, 0, "level -1 descriptor 0x0");
+    check_refused(&regs, UINT64_C(1) << 52, "no half");
+    put(RAM, 0, BLOCK);
+    check_refused(&regs, 0, "level -1 descriptor 0x1");
+    put(RAM + KIB(64), 15, (RAM + KIB(4)) | TABLE);
+    check_at(&regs, upper | va, UINT64_C(2) << 50 | GIB(5) | 0xabc);
+    regs.ttbr0_el1 = 0;
+    check_refused(&regs, 0, "level -1 table");
+    regs = registers(TG_4K | BITS(49) | DS); /* two entries, which fill 64 bytes alone */
+    put(RAM, 1, (RAM + KIB(4)) | TABLE);
+    check_at(&regs, (va & ((UINT64_C(1) << 49) - 1)), UINT64_C(2) << 50 | GIB(5) | 0xabc);
+}
+END_TEST
+
+START_TEST(blocks_of_4k_tables_with_ds)
+{
+    struct translation_registers regs = registers(TG_4K | BITS(48) | DS);
+
+    clear();
+    put(RAM, 0, GIB(512) * 0x5ff | HIGH_DS(2) | BLOCK | ATTRIBUTES_DS);
+    put(RAM, 1, (RAM + KIB(4)) | TABLE);
+    put(RAM + KIB(4), 0, UINT64_C(3) << 48 | GIB(7) | HIGH_DS(1) | BLOCK);
+    put(RAM + KIB(4), 1, (RAM + KIB(8)) | TABLE);
+    put(RAM + KIB(8), 511, MIB(6) | HIGH_DS(3) | BLOCK | CONTIGUOUS);
+    check_at(&regs, GIB(512) - 1, UINT64_C(2) << 50 | (GIB(512) * 0x600 - 1));
+    check_at(&regs, GIB(513) - 1, UINT64_C(7) << 48 | (GIB(8) - 1));
+    check_at(&regs, GIB(514) - 1, UINT64_C(3) << 50 | (MIB(8) - 1));
+}
+END_TEST
+
+START_TEST(granules_of_16k_with_ds)
+{
+    struct translation_registers regs = registers(TG_16K | BITS(52) | DS);
+    uint64_t va = UINT64_C(31) << 47; /* level 0 has 32 entries */
+
+    clear();
+    put(RAM, 0, BLOCK);
+    put(RAM, 31, (RAM + KIB(16)) | TABLE | ATTRIBUTES_DS);
+    put(RAM + KIB(16), 2, GIB(64) * 0x3003 | HIGH_DS(3) | BLOCK | ATTRIBUTES_DS);
+    put(RAM + KIB(16), 3, (RAM + KIB(32)) | TABLE);
+    put(RAM + KIB(32), 5, UINT64_C(2) << 48 | MIB(64) | HIGH_DS(1) | BLOCK);
+    put(RAM + KIB(32), 6, (RAM + KIB(48)) | TABLE);
+    put(RAM + KIB(48), 7, KIB(16) * 9 | HIGH_DS(2) | PAGE | CONTIGUOUS);
+    check_refused(&regs, 0, "level 0 descriptor 0x1");
+    check_at(&regs, va + GIB(64) * 3 - 1, UINT64_C(3) << 50 | (GIB(64) * 0x3004 - 1));
+    va += GIB(64) * 3;
+    check_at(&regs, va + MIB(32) * 6 - 1, UINT64_C(6) << 48 | (MIB(96) - 1));
+    check_at(&regs, va + MIB(32) * 6 + KIB(16) * 8 - 1, UINT64_C(2) << 50 | (KIB(160) - 1));
+    check_refused(&regs, UINT64_C(1) << 52, "no half");
+}
+END_TEST
+
+/* Tables are found at all 52 bits of an address, whatever IPS says. */
+START_TEST(tables_at_52_bits_with_ds)
+{
+    struct guest_memory high = memory_at(UINT64_C(0xd) << 48 | RAM);
+    struct translation_registers regs = registers(TG_4K | BITS(39) | DS);
+    uint64_t to_high = UINT64_C(1) << 48 | HIGH_DS(3);
+
+    clear();
+    put(RAM, 1, (RAM + KIB(16)) | to_high | TABLE);
+    put(RAM + KIB(16), 2, MIB(10) | BLOCK);
+    regs.ttbr0_el1 = RAM | UINT64_C(0xd) << 2;
+    check_at_in(&high, &regs, GIB(1) + MIB(4), MIB(10));
+    regs = registers(TG_16K | BITS(47) | DS);
+    regs.ttbr0_el1 = RAM | UINT64_C(0xd) << 2;
+    put(RAM, 1, (RAM + KIB(16)) | to_high | TABLE);
+    put(RAM + KIB(16), 2, MIB(96) | BLOCK);
+    check_at_in(&high, &regs, GIB(64) + MIB(64), MIB(96));
+    regs.ttbr0_el1 = RAM;
+    check_refused(&regs, GIB(64) + MIB(64), "level 2 table at 0xd000040004010 is outside RAM");
+}
+END_TEST
+
+START_TEST(a_small_first_table_with_ds_is_aligned_to_64_bytes)
+{
+    struct translation_registers regs = registers(TG_4K | BITS(31) | DS);
+    struct guest_memory high = memory_at(UINT64_C(0xf) << 48 | RAM);
+
+    clear();
+    put(RAM + 64, 1, GIB(9) | BLOCK);
+    regs.ttbr0_el1 = (RAM + 64) | UINT64_C(0xf) << 2 | 1; /* CnP */
+    check_at_in(&high, &regs, GIB(1), GIB(9));
+    put(RAM + 16, 1, GIB(3) | BLOCK);
+    regs = registers(TG_4K | BITS(31));
+    regs.ttbr0_el1 = RAM + 16;
+    check_at(&regs, GIB(1), GIB(3));
+}
+END_TEST
+
+START_TEST(granules_of_64k_ignore_ds)
+{
+    struct translation_registers regs = registers(TG_64K | BITS(48) | DS);
+
+    clear();
+    put(RAM, 0, MIB(512) | HIGH_DS(3) | UINT64_C(3) << 48 | BLOCK);
+    put(RAM, 2, (RAM + KIB(64)) | TABLE);
+    put(RAM + KIB(64), 3, MIB(512) * 5 | HIGH_DS(3) | UINT64_C(0x6) << 12 | BLOCK);
+    check_at(&regs, 7, 7); /* 4 TiB */
+    check_at(&regs, UINT64_C(2) << 42 | UINT64_C(3) << 29, UINT64_C(6) << 48 | MIB(512) * 5);
+    regs.ttbr0_el1 |= UINT64_C(0xf) << 2;
+    check_at(&regs, 7, 7);
+    /* The other half may have a granule to which it matters. */
+    regs = registers(TG0_64K | TG1_4K | BITS(48) | DS);
+    put(RAM + KIB(64), 0, GIB(512) | HIGH_DS(1) | BLOCK);
+    check_at(&regs, UPPER_HALF | 7, UINT64_C(1) << 50 | GIB(512) | 7);
+    check_at(&regs, 7, 7);
 }
 END_TEST
 
@@ -311,6 +467,8 @@ START_TEST(tables_that_point_to_themselves_end)
     for (uint64_t i = 0; i < 512; i++)
         put(RAM, i, RAM | TABLE);
     check_at(&regs, 0x123456789abc, RAM + 0xabc);
+    regs = registers(TG_4K | BITS(52) | DS);
+    check_at(&regs, 0xf123456789abc, RAM + 0xabc);
 }
 END_TEST
 
@@ -322,12 +480,16 @@ START_TEST(what_is_reserved_or_unknown_is_refused)
     check_refused(&regs, 0, "reserved granule");
     regs = registers(TG0_4K | BITS(48));
     check_refused(&regs, UPPER_HALF, "reserved granule");
-    regs = registers(TG_4K | BITS(48) | DS);
-    check_refused(&regs, 0, "FEAT_LPA2");
-    regs = registers(TG_16K | BITS(48) | DS);
-    check_refused(&regs, 0, "FEAT_LPA2");
     regs = registers(TG_4K | BITS(49));
     check_refused(&regs, 0, "49 bits");
+    regs = registers(TG_16K | BITS(49));
+    check_refused(&regs, 0, "49 bits");
+    regs = registers(TG_4K | BITS(53) | DS);
+    check_refused(&regs, 0, "53 bits");
+    regs = registers(TG_16K | BITS(53) | DS);
+    check_refused(&regs, 0, "53 bits");
+    regs = registers(TG_4K | BITS(15) | DS);
+    check_refused(&regs, 0, "15 bits");
     regs = registers(TG_64K | BITS(53));
     check_refused(&regs, 0, "53 bits");
     regs = registers(TG_4K); /* T0SZ = 0 */
@@ -355,9 +517,10 @@ START_TEST(anything_in_registers_and_tables_is_safe)
     enum { ROUNDS = 200000 };
     struct guest_memory guest = memory();
     const uint64_t in_ram = (RAM_BYTES - 1) & ~(uint64_t)7;
+    const uint64_t page_in_ram = (RAM_BYTES - 1) & ~(KIB(4) - 1);
 
     for (size_t i = 0; i < sizeof(ram) / sizeof(ram[0]); i++)
-        ram[i] = i % 2 ? random_number() : (RAM + (random_number() & in_ram)) | TABLE;
+        ram[i] = i % 2 ? random_number() : (RAM + (random_number() & page_in_ram)) | TABLE;
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct translation_registers regs = {
             .sctlr_el1 = random_number() | SCTLR_EL1_M,
@@ -393,6 +556,13 @@ Suite *unit_suite(void)
     tcase_add_test(cases, granules_of_64k);
     tcase_add_test(cases, addresses_of_52_bits_with_64k);
     tcase_add_test(cases, a_small_first_table_of_52_bits_is_aligned_to_64_bytes);
+    tcase_add_test(cases, pages_of_4k_with_ds);
+    tcase_add_test(cases, level_minus_1_of_4k_with_ds);
+    tcase_add_test(cases, blocks_of_4k_tables_with_ds);
+    tcase_add_test(cases, granules_of_16k_with_ds);
+    tcase_add_test(cases, tables_at_52_bits_with_ds);
+    tcase_add_test(cases, a_small_first_table_with_ds_is_aligned_to_64_bytes);
+    tcase_add_test(cases, granules_of_64k_ignore_ds);
     tcase_add_test(cases, each_half_has_its_own_table);
     tcase_add_test(cases, tags_are_ignored_where_the_guest_wants_it);
     tcase_add_test(cases, tables_may_be_big_endian);
