@@ -13,7 +13,7 @@
 
 enum {
     SOURCE_SEARCH_BYTES = 4096, /* how far into a file "/dts-v1/" may follow comments */
-    OUTPUT_MODE = 0644,
+    OUTPUT_MODE = 0600,         /* /chosen has the seeds of the guest's random numbers */
     FORMAT_VERSION = 17, /* Devicetree Specification, 5.2; libfdt is unsafe with older ones */
 };
 
@@ -132,10 +132,31 @@ void *fdt_read_file(const char *path, size_t *size_bytes, struct error *error)
     return data;
 }
 
+/*
+ * Whether this is a piece of a tree: it has fragments, or references to labels elsewhere and no
+ * machine of its own.
+ */
+static bool is_overlay(const void *fdt)
+{
+    int node;
+
+    fdt_for_each_subnode(node, fdt, 0)
+    {
+        if (fdt_subnode_offset(fdt, node, "__overlay__") >= 0)
+            return true;
+    }
+    return fdt_subnode_offset(fdt, 0, "__fixups__") >= 0 && fdt_subnode_offset(fdt, 0, "cpus") < 0;
+}
+
 void *fdt_file_load(const char *path, size_t *size_bytes, struct error *error)
 {
     void *fdt = fdt_read_file(path, size_bytes, error);
 
+    if (fdt && is_overlay(fdt)) {
+        error_set(error, ERROR_FILE, 0, "it is an overlay: use --dtbo");
+        free(fdt);
+        fdt = NULL;
+    }
     if (!fdt)
         error_add_context(error, "cannot use device tree '%s'", path);
     return fdt;

@@ -36,6 +36,8 @@ enum {
 
 enum { GROUP_NAME_BYTES = 64 }; /* and in find_group() */
 
+#define MAKE_DEVICE "sudo mknod " KVM_DEVICE_PATH " c 10 232"
+
 enum capability_form {
     FORM_FLAG,
     FORM_COUNT,
@@ -270,8 +272,7 @@ static void explain_absence(const struct doctor_host *host, struct check *check)
 
     if (host_read(host, "/sys/devices/virtual/misc/kvm/dev", text))
         check_hint(check, "the kernel has KVM, but there is no " KVM_DEVICE_PATH " here: give it "
-                          "to the container (--device " KVM_DEVICE_PATH
-                          "), or sudo mknod " KVM_DEVICE_PATH " c 10 232");
+                          "to the container (--device " KVM_DEVICE_PATH "), or " MAKE_DEVICE);
     else if (host_read(host, "/proc/cmdline", text) && strstr(text, "kvm-arm.mode=none"))
         check_hint(check, "take kvm-arm.mode=none from the kernel's command line and reboot");
     else if (host_is_virtual(host, text))
@@ -330,11 +331,24 @@ static void explain_permission(const struct doctor_host *host, int os_errno, str
         check_hint(check, "sudo usermod -aG %s $USER, then log in again; or run as root", group);
 }
 
+static const char *name_fault(const struct error *error)
+{
+    switch (error->os_errno) {
+    case 0:
+        return error->message;
+    case ENOTTY:
+    case EINVAL:
+        return "not KVM";
+    default:
+        return strerror(error->os_errno);
+    }
+}
+
 static void explain_open(const struct doctor_host *host, const struct error *error,
                          struct report *report)
 {
-    struct check *check = report_add(report, GROUP_KVM, KVM_DEVICE_PATH, CHECK_FATAL, "%s",
-                                     error->os_errno ? strerror(error->os_errno) : error->message);
+    struct check *check =
+        report_add(report, GROUP_KVM, KVM_DEVICE_PATH, CHECK_FATAL, "%s", name_fault(error));
 
     switch (error->os_errno) {
     case ENOENT:
@@ -350,6 +364,13 @@ static void explain_open(const struct doctor_host *host, const struct error *err
     case ENXIO:
         explain_absence(host, check);
         report_fail(report, check, "nothing is behind " KVM_DEVICE_PATH);
+        break;
+    case ENOTTY:
+    case EINVAL:
+        check_hint(check,
+                   "another device or file has that name: sudo rm " KVM_DEVICE_PATH
+                   " && " MAKE_DEVICE ", or start the container with --device " KVM_DEVICE_PATH);
+        report_fail(report, check, "its " KVM_DEVICE_PATH " is not KVM");
         break;
     default:
         report_fail(report, check, "%s", error->message);

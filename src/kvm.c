@@ -19,6 +19,18 @@ static const char *hint_for_open(int os_errno)
     }
 }
 
+/* Returns false. */
+static bool refuse_version(int version, int os_errno, struct error *error)
+{
+    if (version >= 0)
+        return error_set(error, ERROR_HOST, 0, KVM_DEVICE_PATH " speaks KVM API %d instead of %d",
+                         version, KVM_API_VERSION);
+    /* What a driver says to an ioctl that it doesn't know: ENOTTY, some EINVAL. */
+    if (os_errno == ENOTTY || os_errno == EINVAL)
+        return error_set(error, ERROR_HOST, os_errno, KVM_DEVICE_PATH " is not KVM");
+    return error_set(error, ERROR_HOST, os_errno, "KVM_GET_API_VERSION failed");
+}
+
 bool kvm_open(struct kvm *kvm, struct error *error)
 {
     kvm->fd = kvm_sys_open(KVM_DEVICE_PATH);
@@ -28,11 +40,9 @@ bool kvm_open(struct kvm *kvm, struct error *error)
 
     int version = kvm_sys_ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
     if (version != KVM_API_VERSION) {
-        int os_errno = version < 0 ? errno : 0;
+        (void)refuse_version(version, errno, error);
         kvm_close(kvm);
-        return error_set(error, ERROR_HOST, os_errno,
-                         KVM_DEVICE_PATH " speaks KVM API %d instead of %d", version,
-                         KVM_API_VERSION);
+        return false;
     }
     return true;
 }
@@ -55,9 +65,12 @@ size_t kvm_run_bytes(const struct kvm *kvm, struct error *error)
 {
     int bytes = kvm_sys_ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 
+    if (bytes < 0) {
+        (void)error_set(error, ERROR_HOST, errno, "KVM_GET_VCPU_MMAP_SIZE failed");
+        return 0;
+    }
     if (bytes < (int)sizeof(struct kvm_run)) {
-        (void)error_set(error, ERROR_HOST, bytes < 0 ? errno : 0,
-                        "KVM_GET_VCPU_MMAP_SIZE answered %d", bytes);
+        (void)error_set(error, ERROR_HOST, 0, "KVM_GET_VCPU_MMAP_SIZE answered %d", bytes);
         return 0;
     }
     return (size_t)bytes;

@@ -115,7 +115,9 @@ bool options_apply(struct option_parser *parser, const struct option_row *row, c
         return false;
     if (value == NULL)
         return error_add_context(error, "--%s", row->name);
-    return error_add_context(error, "--%s %.*s%s", row->name, SHOWN(value));
+    /* A value's own colon would run into the message's. */
+    const char *quote = value[0] != '\0' && value[strlen(value) - 1] == ':' ? "'" : "";
+    return error_add_context(error, "--%s %s%.*s%s%s", row->name, quote, SHOWN(value), quote);
 }
 
 /* The value of `row` in the next argument; NULL if there is none, or an option in its place. */

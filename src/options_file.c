@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const char blanks[] = " \t\r\v\f";
+static const char byte_order_mark[] = "\xef\xbb\xbf"; /* U+FEFF, which some editors put first */
 
 static char *skip_blanks(char *text)
 {
@@ -121,6 +122,8 @@ bool options_read_text(struct option_parser *parser, const char *path, char *tex
 {
     unsigned number = 1;
 
+    if (strncmp(text, byte_order_mark, sizeof(byte_order_mark) - 1) == 0)
+        text += sizeof(byte_order_mark) - 1;
     for (char *line = text; line != NULL; number++) {
         char *end = strchr(line, '\n');
         if (end != NULL)

@@ -38,11 +38,16 @@ static const struct choice *choose(const struct option_row *row, const char *val
     *detail = value[length] == ':' ? value + length + 1 : NULL;
     for (size_t i = 0; i < count; i++) {
         const struct choice *choice = &choices[i];
-        bool detail_fits = *detail == NULL ? choice->detail != DETAIL_PATH
-                                           : choice->detail != DETAIL_NONE && **detail != '\0';
-        if (strlen(choice->word) == length && memcmp(choice->word, value, length) == 0 &&
-            detail_fits)
+        bool detail_fits =
+            *detail == NULL ? choice->detail != DETAIL_PATH : choice->detail != DETAIL_NONE;
+        if (strlen(choice->word) != length || memcmp(choice->word, value, length) != 0 ||
+            !detail_fits)
+            continue;
+        if (*detail == NULL || **detail != '\0')
             return choice;
+        error_set(error, ERROR_USAGE, 0, "the %s after the colon is missing",
+                  choice->detail == DETAIL_PATH ? "path" : "size");
+        return NULL;
     }
     error_set(error, ERROR_USAGE, 0, "must be %s", row->wanted);
     return NULL;

@@ -95,8 +95,10 @@ static bool place(const struct vgic *vgic, struct error *error)
 static bool create_its(struct vgic *vgic, const struct vm *vm, struct error *error)
 {
     vgic->its_fd = create_device(vm, KVM_DEV_TYPE_ARM_VGIC_ITS, 0);
+    if (vgic->its_fd < 0 && errno == ENODEV)
+        return error_set(error, ERROR_HOST, 0, "the host's KVM has no GICv3 ITS");
     if (vgic->its_fd < 0)
-        return error_set(error, ERROR_HOST, errno, "the host's KVM has no GICv3 ITS");
+        return error_set(error, ERROR_HOST, errno, "cannot create a GICv3 ITS");
     return set_address(vgic->its_fd, KVM_VGIC_ITS_ADDR_TYPE, REGION_ITS, "placing the ITS", error);
 }
 
@@ -107,27 +109,29 @@ static bool create_version(struct vgic *vgic, const struct vm *vm, enum gic_vers
     return vgic->fd >= 0;
 }
 
+/* Why the version tried last can't be had. `absence` says that the host lacks it. Returns false. */
+static bool refuse_version(const struct vgic *vgic, const char *absence, struct error *error)
+{
+    if (errno == ENODEV)
+        return error_set(error, ERROR_HOST, 0, "%s", absence);
+    return error_set(error, ERROR_HOST, errno, "cannot create a vGICv%d", (int)vgic->version);
+}
+
 static bool create_chosen(struct vgic *vgic, const struct vm *vm, struct error *error)
 {
     switch (vgic->config.choice) {
     case GIC_AUTO:
-        if (create_version(vgic, vm, GIC_VERSION_3))
-            return true;
-        if (errno != ENODEV)
-            return error_set(error, ERROR_HOST, errno, "cannot create a vGICv3");
-        if (create_version(vgic, vm, GIC_VERSION_2))
-            return true;
-        return error_set(error, ERROR_HOST, errno, "the host's KVM has neither vGICv3 nor vGICv2");
+        return create_version(vgic, vm, GIC_VERSION_3) ||
+               (errno == ENODEV && create_version(vgic, vm, GIC_VERSION_2)) ||
+               refuse_version(vgic, "the host's KVM has neither vGICv3 nor vGICv2", error);
     case GIC_V3:
-        if (create_version(vgic, vm, GIC_VERSION_3))
-            return true;
-        return error_set(error, ERROR_HOST, errno,
-                         "the host's KVM has no vGICv3: try --gic 2 or --gic auto");
+        return create_version(vgic, vm, GIC_VERSION_3) ||
+               refuse_version(vgic, "the host's KVM has no vGICv3: try --gic 2 or --gic auto",
+                              error);
     case GIC_V2:
-        if (create_version(vgic, vm, GIC_VERSION_2))
-            return true;
-        return error_set(error, ERROR_HOST, errno,
-                         "the host's KVM has no vGICv2: try --gic 3 or --gic auto");
+        return create_version(vgic, vm, GIC_VERSION_2) ||
+               refuse_version(vgic, "the host's KVM has no vGICv2: try --gic 3 or --gic auto",
+                              error);
     }
     return error_set(error, ERROR_INTERNAL, 0, "unknown choice of GIC");
 }

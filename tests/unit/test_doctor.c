@@ -235,6 +235,19 @@ START_TEST(a_device_without_a_driver_is_explained)
 }
 END_TEST
 
+START_TEST(another_device_is_explained)
+{
+    static const int unknown_ioctl[] = {ENOTTY, EINVAL};
+
+    for (size_t i = 0; i < COUNT(unknown_ioctl); i++) {
+        fake_kvm_fail_request(&fixture.kvm, KVM_GET_API_VERSION, 0, unknown_ioctl[i]);
+        assert_cannot("sudo rm /dev/kvm && sudo mknod /dev/kvm c 10 232",
+                      "its /dev/kvm is not KVM");
+        ck_assert_str_eq(find(KVM_DEVICE_PATH)->value, "not KVM");
+    }
+}
+END_TEST
+
 /* Gives /dev/kvm to a group other than root's; only root can choose which. */
 static gid_t own_device(mode_t mode)
 {
@@ -428,6 +441,7 @@ static void add_host_tests(TCase *tests)
     tcase_add_test(tests, limits_are_told);
     tcase_add_test(tests, absence_of_kvm_is_explained);
     tcase_add_test(tests, a_device_without_a_driver_is_explained);
+    tcase_add_test(tests, another_device_is_explained);
     tcase_add_test(tests, lack_of_permission_is_explained);
     tcase_add_test(tests, other_failures_are_passed_on);
 }

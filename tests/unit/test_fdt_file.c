@@ -101,6 +101,38 @@ START_TEST(load_says_what_a_foreign_file_is)
 }
 END_TEST
 
+START_TEST(load_refuses_overlays)
+{
+    static const char *const fragments[] = {"fragment@0", "fragment@17", "fragment-uart"};
+    struct error error = {0};
+    struct scratch scratch;
+    size_t loaded_bytes;
+    void *fdt = NULL;
+
+    for (size_t i = 0; i < sizeof(fragments) / sizeof(fragments[0]); i++) {
+        fdt = empty_tree();
+        (void)add_node(fdt, add_node(fdt, 0, fragments[i]), "__overlay__");
+        expect_load_error(fdt, packed(fdt), "is an overlay: use --dtbo");
+        free(fdt);
+    }
+    /* One whose only content is references. */
+    fdt = empty_tree();
+    set_string(fdt, add_node(fdt, 0, "__fixups__"), "uart", "/soc:interrupt-parent:0");
+    expect_load_error(fdt, fdt_totalsize(fdt), "is an overlay: use --dtbo");
+
+    /* A whole tree may have left one behind. */
+    (void)add_node(fdt, 0, "cpus");
+    (void)add_node(fdt, 0, "fragment@0");
+    write_scratch(&scratch, fdt, packed(fdt));
+    void *loaded = fdt_file_load(scratch.path, &loaded_bytes, &error);
+
+    ck_assert_msg(loaded != NULL, "%s", error.message);
+    free(loaded);
+    free(fdt);
+    (void)unlink(scratch.path);
+}
+END_TEST
+
 START_TEST(check_refuses_a_large_total)
 {
     struct error error = {0};
@@ -329,6 +361,34 @@ START_TEST(write_makes_and_truncates_files)
 }
 END_TEST
 
+static mode_t mode_of(const char *path)
+{
+    struct stat status;
+
+    ck_assert_int_eq(stat(path, &status), 0);
+    return status.st_mode & (mode_t)~S_IFMT;
+}
+
+/* The seeds in /chosen are for the guest alone. */
+START_TEST(only_the_owner_reads_what_is_made)
+{
+    struct error error = {0};
+    struct scratch scratch;
+    mode_t mask = umask(0);
+
+    write_scratch(&scratch, "", 0);
+    ck_assert_int_eq(unlink(scratch.path), 0);
+    ck_assert(fdt_write_file(scratch.path, "tree", 4, &error));
+    ck_assert_uint_eq(mode_of(scratch.path), 0600);
+
+    ck_assert_int_eq(chmod(scratch.path, 0640), 0);
+    ck_assert(fdt_write_file(scratch.path, "tree", 4, &error));
+    ck_assert_uint_eq(mode_of(scratch.path), 0640);
+    (void)umask(mask);
+    (void)unlink(scratch.path);
+}
+END_TEST
+
 START_TEST(write_to_standard_output)
 {
     struct error error = {0};
@@ -371,9 +431,11 @@ static TCase *load_cases(void)
     tcase_add_test(load, load_reads_a_tree_and_ignores_what_follows);
     tcase_add_test(load, load_reads_a_pipe);
     tcase_add_test(load, load_says_what_a_foreign_file_is);
+    tcase_add_test(load, load_refuses_overlays);
     tcase_add_test(load, check_refuses_a_large_total);
     tcase_add_test(load, load_reports_files_that_cannot_be_read);
     tcase_add_test(load, write_makes_and_truncates_files);
+    tcase_add_test(load, only_the_owner_reads_what_is_made);
     tcase_add_test(load, write_to_standard_output);
     tcase_add_test(load, write_reports_failures);
     return load;

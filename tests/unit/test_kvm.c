@@ -43,8 +43,8 @@ START_TEST(each_call_fails)
 {
     static const struct kvm_failure failures[] = {
         {FAKE_KVM_OPEN, 0, 0, "cannot open /dev/kvm"},
-        {KVM_GET_API_VERSION, 0, 0, "KVM API"},
-        {KVM_GET_VCPU_MMAP_SIZE, 0, 0, "KVM_GET_VCPU_MMAP_SIZE"},
+        {KVM_GET_API_VERSION, 0, 0, "KVM_GET_API_VERSION failed: "},
+        {KVM_GET_VCPU_MMAP_SIZE, 0, 0, "KVM_GET_VCPU_MMAP_SIZE failed: "},
     };
 
     check_each_call_fails(&fake, open_and_close, NULL, 3);
@@ -92,6 +92,27 @@ START_TEST(another_api_version_is_refused)
     ck_assert_int_eq(error.os_errno, 0);
     ck_assert_str_eq(error.message, "/dev/kvm speaks KVM API 13 instead of 12");
     ck_assert_int_eq(kvm.fd, -1);
+}
+END_TEST
+
+START_TEST(another_device_is_refused)
+{
+    static const int unknown_ioctl[] = {ENOTTY, EINVAL};
+    struct error error = {0};
+    char message[128];
+    struct kvm kvm;
+
+    for (size_t i = 0; i < sizeof(unknown_ioctl) / sizeof(unknown_ioctl[0]); i++) {
+        fake_kvm_fail_request(&fake, KVM_GET_API_VERSION, 0, unknown_ioctl[i]);
+        ck_assert(!kvm_open(&kvm, &error));
+        (void)snprintf(message, sizeof(message), "/dev/kvm is not KVM: %s",
+                       strerror(unknown_ioctl[i]));
+        ck_assert_int_eq(error.code, ERROR_HOST);
+        ck_assert_int_eq(error.os_errno, unknown_ioctl[i]);
+        ck_assert_str_eq(error.message, message);
+        ck_assert_int_eq(kvm.fd, -1);
+        ck_assert_uint_eq(fake.open_count, 0);
+    }
 }
 END_TEST
 
@@ -193,6 +214,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, each_call_fails);
     tcase_add_test(tests, a_missing_device_comes_with_advice);
     tcase_add_test(tests, another_api_version_is_refused);
+    tcase_add_test(tests, another_device_is_refused);
     tcase_add_test(tests, a_run_area_that_is_too_small_is_refused);
     tcase_add_test(tests, a_capability_that_cant_be_asked_for_is_absent);
     tcase_add_test(tests, features_are_chosen_by_what_the_host_has);

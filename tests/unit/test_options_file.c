@@ -143,6 +143,38 @@ START_TEST(a_file_in_the_current_directory)
 }
 END_TEST
 
+START_TEST(a_byte_order_mark_is_no_option)
+{
+    static const char *const texts[] = {"\xef\xbb\xbf", "\xef\xbb\xbf\n", "\xef\xbb\xbf# a"};
+    struct files files;
+    struct options options;
+    struct error error;
+    char path[PATH_BYTES * 2];
+
+    files_create(&files);
+    files_path(&files, "vm", path);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        files_write_text(&files, "vm", texts[i]);
+        ASSERT_PARSES(&options, "run", "--config", path);
+        options_finish(&options);
+    }
+    files_write_text(&files, "vm", "\xef\xbb\xbfmemory 1G\r\ncpus 2\r\n");
+    ASSERT_PARSES(&options, "run", "--config", path);
+    ck_assert_uint_eq(options.memory_bytes, GIB);
+    ck_assert_uint_eq(options.vcpu_count, 2);
+    options_finish(&options);
+
+    /* Nowhere else, and no part of one. */
+    files_write_text(&files, "vm", "cpus 2\n\xef\xbb\xbfmemory 1G\n");
+    ck_assert(!PARSE(&options, &error, "run", "--config", path));
+    ck_assert_ptr_nonnull(strstr(error.message, "vm:2: unknown option"));
+    files_write_text(&files, "vm", "\xef\xbb");
+    ck_assert(!PARSE(&options, &error, "run", "--config", path));
+    ck_assert_ptr_nonnull(strstr(error.message, "vm:1: unknown option"));
+    files_destroy(&files);
+}
+END_TEST
+
 START_TEST(files_nest)
 {
     struct files files;
@@ -197,6 +229,9 @@ static const struct file_refusal file_refusals[] = {
     {"kernel = # nothing\n", ":1: --kernel needs a value: the kernel's file"},
     {"kernel \"\"\n", ":1: --kernel needs a value: the kernel's file"},
     {"cpus 1\ncpus 0", ":2: --cpus 0: must be 1 to 512"},
+    {"console file:\n", ":1: --console 'file:': the path after the colon is missing"},
+    {"memory-backing = file: # where?\n",
+     ":1: --memory-backing 'file:': the path after the colon is missing"},
     {"prefault yes\n", ":1: --prefault takes no value"},
     {"prefault=\n", ":1: --prefault takes no value"},
     {"append \"a\n", ":1: the closing quote is missing"},
@@ -284,6 +319,7 @@ Suite *unit_suite(void)
 
     tcase_add_test(files, a_file_holds_options);
     tcase_add_test(files, a_file_in_the_current_directory);
+    tcase_add_test(files, a_byte_order_mark_is_no_option);
     tcase_add_test(files, files_nest);
     tcase_add_loop_test(files, a_refusal_names_file_and_line, 0, COUNT_OF(file_refusals));
     tcase_add_test(files, a_file_that_cannot_be_read);

@@ -2,6 +2,7 @@
 /* The interrupt controller: which one, where, in which order, and each call that can fail. */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fake_kvm.h"
@@ -182,13 +183,13 @@ END_TEST
 START_TEST(messages_name_what_failed)
 {
     const struct kvm_failure v2_failures[] = {
-        {KVM_CREATE_DEVICE, 0, 0, "no vGICv2: try --gic 3 or --gic auto"},
+        {KVM_CREATE_DEVICE, 0, 0, "cannot create a vGICv2: "},
         {KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR, 0, "placing the GIC's distributor"},
         {KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR, 1, "placing the GIC's CPU interface"},
     };
     const struct kvm_failure v3_failures[] = {
-        {KVM_CREATE_DEVICE, 0, 0, "no vGICv3: try --gic 2 or --gic auto"},
-        {KVM_CREATE_DEVICE, 0, 1, "no GICv3 ITS"},
+        {KVM_CREATE_DEVICE, 0, 0, "cannot create a vGICv3: "},
+        {KVM_CREATE_DEVICE, 0, 1, "cannot create a GICv3 ITS: "},
         {KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR, 0, "placing the GIC's distributor"},
         {KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR, 1, "placing the GIC's redistributors"},
         {KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR, 2, "placing the GIC's redistributors"},
@@ -241,14 +242,13 @@ static const struct {
     enum error_code code;
     const char *message;
 } refusals[] = {
-    {0, GIC_AUTO, false, 1, ERROR_HOST,
-     "the host's KVM has neither vGICv3 nor vGICv2: No such device"},
+    {0, GIC_AUTO, false, 1, ERROR_HOST, "the host's KVM has neither vGICv3 nor vGICv2"},
     {1U << KVM_DEV_TYPE_ARM_VGIC_V2, GIC_V3, false, 1, ERROR_HOST,
-     "the host's KVM has no vGICv3: try --gic 2 or --gic auto: No such device"},
+     "the host's KVM has no vGICv3: try --gic 2 or --gic auto"},
     {1U << KVM_DEV_TYPE_ARM_VGIC_V3, GIC_V2, false, 1, ERROR_HOST,
-     "the host's KVM has no vGICv2: try --gic 3 or --gic auto: No such device"},
+     "the host's KVM has no vGICv2: try --gic 3 or --gic auto"},
     {1U << KVM_DEV_TYPE_ARM_VGIC_V3, GIC_V3, true, 1, ERROR_HOST,
-     "the host's KVM has no GICv3 ITS: No such device"},
+     "the host's KVM has no GICv3 ITS"},
     {1U << KVM_DEV_TYPE_ARM_VGIC_V2, GIC_V2, false, 9, ERROR_USAGE,
      "a GICv2 serves at most 8 vCPUs, not 9"},
     {1U << KVM_DEV_TYPE_ARM_VGIC_V2, GIC_AUTO, true, 1, ERROR_USAGE,
@@ -268,7 +268,41 @@ START_TEST(what_cant_be_had_is_refused)
     create_vm(&vm);
     ck_assert(!create_and_finish(&vm, &config, &vgic, &error));
     ck_assert_int_eq(error.code, refusals[_i].code);
+    ck_assert_int_eq(error.os_errno, 0);
     ck_assert_str_eq(error.message, refusals[_i].message);
+    vm_destroy(&vm);
+}
+END_TEST
+
+/* A failure that is no absence is passed on, and makes `auto` try nothing else. */
+static const struct {
+    uint32_t device_types;
+    enum gic_choice choice;
+    unsigned nth; /* which KVM_CREATE_DEVICE fails */
+    const char *start;
+} failures[] = {
+    {1U << KVM_DEV_TYPE_ARM_VGIC_V3 | 1U << KVM_DEV_TYPE_ARM_VGIC_V2, GIC_AUTO, 0,
+     "cannot create a vGICv3: "},
+    {1U << KVM_DEV_TYPE_ARM_VGIC_V2, GIC_AUTO, 1, "cannot create a vGICv2: "},
+    {1U << KVM_DEV_TYPE_ARM_VGIC_V3, GIC_V3, 0, "cannot create a vGICv3: "},
+    {1U << KVM_DEV_TYPE_ARM_VGIC_V2, GIC_V2, 0, "cannot create a vGICv2: "},
+};
+
+START_TEST(a_failure_is_no_absence)
+{
+    struct vgic_config config = config_for(failures[_i].choice, false, 1);
+    char message[ERROR_MESSAGE_BYTES];
+    struct vgic vgic;
+    struct vm vm;
+
+    fake.device_types = failures[_i].device_types;
+    create_vm(&vm);
+    fake_kvm_fail_request(&fake, KVM_CREATE_DEVICE, failures[_i].nth, EMFILE);
+    ck_assert(!create_and_finish(&vm, &config, &vgic, &error));
+    (void)snprintf(message, sizeof(message), "%s%s", failures[_i].start, strerror(EMFILE));
+    ck_assert_int_eq(error.code, ERROR_HOST);
+    ck_assert_int_eq(error.os_errno, EMFILE);
+    ck_assert_str_eq(error.message, message);
     vm_destroy(&vm);
 }
 END_TEST
@@ -287,6 +321,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, auto_takes_what_the_host_has);
     tcase_add_loop_test(tests, what_cant_be_had_is_refused, 0,
                         sizeof(refusals) / sizeof(refusals[0]));
+    tcase_add_loop_test(tests, a_failure_is_no_absence, 0, sizeof(failures) / sizeof(failures[0]));
     suite_add_tcase(suite, tests);
     return suite;
 }
