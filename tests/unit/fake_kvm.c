@@ -442,8 +442,11 @@ static void finish_read(struct fake_kvm *fake, struct fake_vcpu *vcpu)
                           (unsigned long long)value);
 }
 
-/* The step that comes now, NULL after the last; -errno if the vCPU can't run. */
-static int next_step(const struct object *object, const struct fake_step **step)
+/*
+ * The step that comes now, NULL after the last; -errno if the vCPU can't run. A guest that is in
+ * the middle of something is not kicked: its next exit has happened already.
+ */
+static int next_step(const struct object *object, bool kickable, const struct fake_step **step)
 {
     struct fake_kvm *fake = object->fake;
     struct fake_vcpu *vcpu = &fake->vm.vcpus[object->index];
@@ -455,7 +458,7 @@ static int next_step(const struct object *object, const struct fake_step **step)
         return -ENOEXEC;
     }
     finish_read(fake, vcpu);
-    if (__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_SEQ_CST))
+    if (kickable && __atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_SEQ_CST))
         return -EINTR;
     if (boot < FAKE_KVM_BOOTS && vcpu->step < fake->scripts[boot][object->index].count)
         *step = &fake->scripts[boot][object->index].steps[vcpu->step++];
@@ -469,10 +472,11 @@ static int run(const struct object *object)
     struct fake_kvm *fake = object->fake;
     struct kvm_run *area = fake->vm.vcpus[object->index].run;
     const struct fake_step *step;
+    bool kickable = true;
 
     for (;;) {
         (void)pthread_mutex_lock(&lock);
-        int result = next_step(object, &step);
+        int result = next_step(object, kickable, &step);
         (void)pthread_mutex_unlock(&lock);
         if (result < 0)
             return result;
@@ -484,6 +488,7 @@ static int run(const struct object *object)
             return take_step(area, step);
         if (result < 0)
             return result;
+        kickable = step && step->kind != FAKE_STEP_HOOK;
     }
 }
 
