@@ -139,43 +139,55 @@ bool options_read_text(struct option_parser *parser, const char *path, char *tex
     return true;
 }
 
-/* Reads the stream to its end into *text, which the caller frees also on failure. */
-static bool read_stream(FILE *stream, const char *path, char **text, struct error *error)
+/* Whether what was read is the whole of an options file. */
+static bool check_read(FILE *stream, const char *path, const char *text, size_t length,
+                       struct error *error)
 {
-    /* One byte for NUL and one to notice what is too large. */
-    *text = malloc(OPTIONS_FILE_BYTES_MAX + 2);
-    if (*text == NULL)
-        return error_set(error, ERROR_HOST, errno, "cannot read options file '%s'", path);
-
-    errno = 0;
-    size_t length = fread(*text, 1, OPTIONS_FILE_BYTES_MAX + 1, stream);
     if (ferror(stream))
         return error_set(error, ERROR_FILE, errno, "cannot read options file '%s'", path);
     if (length > OPTIONS_FILE_BYTES_MAX)
         return error_set(error, ERROR_FILE, 0, "'%s' is no options file: larger than 1 MiB", path);
-    if (memchr(*text, '\0', length) != NULL)
+    if (memchr(text, '\0', length) != NULL)
         return error_set(error, ERROR_FILE, 0, "'%s' is no options file: it is not text", path);
-    (*text)[length] = '\0';
     return true;
 }
 
-static bool load(struct options *options, const char *path, char **text, struct error *error)
+/* The stream to its end, as a string that the caller frees; NULL on failure. */
+static char *read_stream(FILE *stream, const char *path, struct error *error)
+{
+    /* One byte for NUL and one to notice what is too large. */
+    char *text = malloc(OPTIONS_FILE_BYTES_MAX + 2);
+
+    if (text == NULL) {
+        error_set(error, ERROR_HOST, errno, "cannot read options file '%s'", path);
+        return NULL;
+    }
+    errno = 0;
+    size_t length = fread(text, 1, OPTIONS_FILE_BYTES_MAX + 1, stream);
+    if (!check_read(stream, path, text, length, error)) {
+        free(text);
+        return NULL;
+    }
+    text[length] = '\0';
+    return text;
+}
+
+/* The file's text, which the options own; NULL on failure. */
+static char *load(struct options *options, const char *path, struct error *error)
 {
     FILE *stream = fopen(path, "re");
 
-    if (stream == NULL)
-        return error_set(error, ERROR_FILE, errno, "cannot read options file '%s'", path);
-
-    char *read = NULL;
-    bool done = read_stream(stream, path, &read, error);
-    (void)fclose(stream);
-    if (!done) {
-        free(read);
-        return false;
+    if (stream == NULL) {
+        error_set(error, ERROR_FILE, errno, "cannot read options file '%s'", path);
+        return NULL;
     }
+    char *read = read_stream(stream, path, error);
+    (void)fclose(stream);
+    if (read == NULL)
+        return NULL;
     char *fitting = realloc(read, strlen(read) + 1);
-    *text = fitting != NULL ? fitting : read;
-    return options_own(options, *text, error);
+    char *text = fitting != NULL ? fitting : read;
+    return options_own(options, text, error) ? text : NULL;
 }
 
 /* The directory that `path` is in; NULL is the current one. */
@@ -197,14 +209,13 @@ static bool directory_of(struct options *options, const char *path, const char *
 bool options_read_file(struct option_parser *parser, const char *path, struct error *error)
 {
     const char *outer_directory = parser->directory;
-    char *text = NULL;
 
     if (parser->depth == OPTIONS_FILE_DEPTH_MAX)
         return error_set(error, ERROR_USAGE, 0,
                          "options files nest deeper than %d: does one read itself?",
                          OPTIONS_FILE_DEPTH_MAX);
-    if (!load(parser->options, path, &text, error) ||
-        !directory_of(parser->options, path, &parser->directory, error))
+    char *text = load(parser->options, path, error);
+    if (text == NULL || !directory_of(parser->options, path, &parser->directory, error))
         return false;
 
     parser->depth++;
