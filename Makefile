@@ -120,7 +120,7 @@ $(O)/guests/%: $(O)/guests/%.elf
 
 # ---- tests on KVM ----------------------------------------------------------------------------
 HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_command_line.c \
-    cases_linux.c cases_terminal.c)
+    cases_features.c cases_linux.c cases_terminal.c)
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)

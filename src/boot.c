@@ -11,7 +11,10 @@
 #include "image/file.h"
 #include "memory_backing.h"
 
-/* Where every kernel since 3.7 takes the tree and the initrd from: near the kernel. */
+/*
+ * Where every kernel since 3.7 takes the tree and the initrd from: near the kernel. It is also what
+ * every 32-bit kernel maps, and its end is far behind the 128 MiB that a zImage unpacks into.
+ */
 #define NEAR_KERNEL_BYTES ((uint64_t)512 << 20)
 #define INITRD_ALIGNMENT  ((uint64_t)4096)
 
@@ -20,12 +23,15 @@
 
 bool boot_open_files(struct boot_files *files, const struct options *options, struct error *error)
 {
+    enum execution_state state =
+        options->aarch32_el1 == FEATURE_ON ? EXECUTION_AARCH32 : EXECUTION_AARCH64;
+
     *files = (struct boot_files){0};
     if (options->kernel_path)
-        files->kernel = image_open(options->kernel_path, error);
+        files->kernel = image_open(options->kernel_path, state, error);
     else
-        files->kernel =
-            image_open_memory(builtin_guest, (size_t)(builtin_guest_end - builtin_guest), error);
+        files->kernel = image_open_memory(
+            builtin_guest, (size_t)(builtin_guest_end - builtin_guest), state, error);
     if (!files->kernel)
         return error_add_context(error, "cannot use kernel '%s'",
                                  options->kernel_path ? options->kernel_path : "(built in)");
@@ -101,14 +107,18 @@ bool boot_load(const struct boot_files *files, const struct options *options,
                const struct guest_memory *memory, struct boot_layout *layout, struct error *error)
 {
     *layout = (struct boot_layout){.initrd_bytes = files->initrd_bytes};
-    if (image_file_bytes(files->kernel) < LITTLE_BYTES)
+    bool little = image_file_bytes(files->kernel) < LITTLE_BYTES;
+
+    if (little)
         memory_mapping_expect_little(memory, options, memory->base, LITTLE_BYTES);
     if (!image_load(files->kernel, memory, &layout->kernel, error))
         return error_add_context(error, "cannot load kernel '%s'",
                                  options->kernel_path ? options->kernel_path : "(built in)");
     if (!place(memory, layout, error))
         return false;
-    memory_mapping_expect_little(memory, options, layout->fdt, FDT_FILE_MAX_BYTES);
+    /* Linux allocates from the end of memory, and is better off with a huge page there. */
+    if (little)
+        memory_mapping_expect_little(memory, options, layout->fdt, FDT_FILE_MAX_BYTES);
     return !layout->initrd_bytes || load_initrd(options, memory, layout, error);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What is in guest memory when the boot CPU starts: kernel, initrd, device tree, placed by the
- * arm64 boot protocol (Linux, Documentation/arch/arm64/booting.rst). I/O thread.
+ * boot protocol (Linux, Documentation/arch/arm64/booting.rst; for a guest that starts in AArch32,
+ * Documentation/arch/arm/booting.rst). I/O thread.
  */
 #ifndef ARMLET_SRC_BOOT_H
 #define ARMLET_SRC_BOOT_H

@@ -15,12 +15,18 @@
 enum {
     SEGMENTS_MAX = 64,
     INSTRUCTION_BYTES = 4,
+    THUMB_BIT = 1, /* AAELF32, "Executable files": e_entry[0] */
 };
 
-#define BLOCK_BYTES    ((uint64_t)2 << 20)
-#define KERNEL_ADDRESS ((uint64_t)1 << 63)
+#define BLOCK_BYTES ((uint64_t)2 << 20)
 
+/* Bits of the virtual addresses that kernels are linked at. */
+#define KERNEL_ADDRESS_AARCH64 ((uint64_t)1 << 63)
+#define KERNEL_ADDRESS_AARCH32 ((uint64_t)1 << 31)
+
+/* Headers of a 32-bit file are widened when they're read. */
 struct program {
+    enum execution_state state;
     Elf64_Ehdr header;
     Elf64_Phdr segments[SEGMENTS_MAX]; /* PT_LOAD alone, by p_offset */
     size_t count;
@@ -43,22 +49,25 @@ struct machine_name {
 };
 
 static const struct machine_name machine_names[] = {
-    {EM_386, "x86"},       {EM_X86_64, "x86-64"},       {EM_ARM, "32-bit Arm"},
-    {EM_RISCV, "RISC-V"},  {EM_LOONGARCH, "LoongArch"}, {EM_PPC, "PowerPC"},
-    {EM_PPC64, "POWER"},   {EM_S390, "IBM Z"},          {EM_MIPS, "MIPS"},
-    {EM_SPARCV9, "SPARC"}, {EM_IA_64, "Itanium"},       {EM_BPF, "BPF"},
+    {EM_386, "x86"},       {EM_X86_64, "x86-64"}, {EM_RISCV, "RISC-V"}, {EM_LOONGARCH, "LoongArch"},
+    {EM_PPC, "PowerPC"},   {EM_PPC64, "POWER"},   {EM_S390, "IBM Z"},   {EM_MIPS, "MIPS"},
+    {EM_SPARCV9, "SPARC"}, {EM_IA_64, "Itanium"}, {EM_BPF, "BPF"},
 };
 
-static bool refuse_machine(uint16_t machine, struct error *error)
+static bool refuse_machine(uint16_t machine, enum execution_state state, struct error *error)
 {
+    if (machine == EM_ARM)
+        return identify_other_state("an ELF file for 32-bit Arm", state, error);
+    if (machine == EM_AARCH64)
+        return identify_other_state("an ELF file for arm64", state, error);
     for (size_t i = 0; i < sizeof(machine_names) / sizeof(machine_names[0]); i++)
         if (machine_names[i].machine == machine)
             return error_set(error, ERROR_FILE, 0,
-                             "it is an ELF file for %s; armlet needs one built for arm64",
-                             machine_names[i].name);
+                             "it is an ELF file for %s; armlet needs one built for %s",
+                             machine_names[i].name, identify_state_name(state));
     return error_set(error, ERROR_FILE, 0,
-                     "it is an ELF file for machine %u; armlet needs one built for arm64 (%d)",
-                     machine, EM_AARCH64);
+                     "it is an ELF file for machine %u; armlet needs one built for %s", machine,
+                     identify_state_name(state));
 }
 
 static bool refuse_type(uint16_t type, struct error *error)
@@ -77,37 +86,109 @@ static bool damaged(const char *what, struct error *error)
     return error_set(error, ERROR_FILE, 0, "the ELF file is damaged: %s", what);
 }
 
-/* e_machine of a file of the other byte order would have to be turned: the order is told first. */
-bool elf_check(const uint8_t *head, size_t head_bytes, struct error *error)
-{
-    Elf64_Ehdr header;
+/* What both classes have at the same place: e_ident, e_type, e_machine. */
+_Static_assert(offsetof(Elf32_Ehdr, e_machine) == offsetof(Elf64_Ehdr, e_machine), "ELF");
 
-    if (head_bytes < sizeof(header))
-        return error_set(error, ERROR_FILE, 0,
-                         "the ELF file is truncated: %zu of at least %zu bytes", head_bytes,
-                         sizeof(header));
-    memcpy(&header, head, sizeof(header));
-    if (header.e_ident[EI_DATA] == ELFDATA2MSB)
+static bool is_elf32(enum execution_state state)
+{
+    return state == EXECUTION_AARCH32;
+}
+
+static size_t header_bytes(enum execution_state state)
+{
+    return is_elf32(state) ? sizeof(Elf32_Ehdr) : sizeof(Elf64_Ehdr);
+}
+
+static size_t segment_bytes(enum execution_state state)
+{
+    return is_elf32(state) ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr);
+}
+
+static Elf64_Ehdr widen_header(const uint8_t *from, enum execution_state state)
+{
+    Elf64_Ehdr wide = {0};
+    Elf32_Ehdr narrow;
+
+    if (!is_elf32(state)) {
+        memcpy(&wide, from, sizeof(wide));
+        return wide;
+    }
+    memcpy(&narrow, from, sizeof(narrow));
+    memcpy(wide.e_ident, narrow.e_ident, sizeof(wide.e_ident));
+    wide.e_type = narrow.e_type;
+    wide.e_machine = narrow.e_machine;
+    wide.e_entry = narrow.e_entry;
+    wide.e_phoff = narrow.e_phoff;
+    wide.e_phentsize = narrow.e_phentsize;
+    wide.e_phnum = narrow.e_phnum;
+    return wide;
+}
+
+static Elf64_Phdr widen_segment(const uint8_t *from, enum execution_state state)
+{
+    Elf64_Phdr wide;
+    Elf32_Phdr narrow;
+
+    if (!is_elf32(state)) {
+        memcpy(&wide, from, sizeof(wide));
+        return wide;
+    }
+    memcpy(&narrow, from, sizeof(narrow));
+    return (Elf64_Phdr){
+        .p_type = narrow.p_type,
+        .p_offset = narrow.p_offset,
+        .p_vaddr = narrow.p_vaddr,
+        .p_paddr = narrow.p_paddr,
+        .p_filesz = narrow.p_filesz,
+        .p_memsz = narrow.p_memsz,
+    };
+}
+
+/* e_machine of a file of the other byte order would have to be turned: the order is told first. */
+static bool check_target(const Elf64_Ehdr *header, enum execution_state state, struct error *error)
+{
+    bool is_32_bit = is_elf32(state);
+
+    if (header->e_ident[EI_DATA] == ELFDATA2MSB)
         return error_set(error, ERROR_FILE, 0,
                          "it is a big-endian ELF file; armlet needs a little-endian one");
-    if (header.e_machine != EM_AARCH64)
-        return refuse_machine(header.e_machine, error);
-    if (header.e_ident[EI_CLASS] != ELFCLASS64)
-        return error_set(error, ERROR_FILE, 0,
-                         "it is a 32-bit ELF file; armlet needs a 64-bit one");
-    if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
-        return refuse_type(header.e_type, error);
-    if (header.e_ident[EI_DATA] != ELFDATA2LSB)
+    if (header->e_machine != (is_32_bit ? EM_ARM : EM_AARCH64))
+        return refuse_machine(header->e_machine, state, error);
+    if (header->e_ident[EI_CLASS] != (is_32_bit ? ELFCLASS32 : ELFCLASS64))
+        return error_set(error, ERROR_FILE, 0, "it is a %s ELF file; armlet needs a %s one",
+                         is_32_bit ? "64-bit" : "32-bit", is_32_bit ? "32-bit" : "64-bit");
+    return true;
+}
+
+static bool check_header(const Elf64_Ehdr *header, enum execution_state state, struct error *error)
+{
+    if (!check_target(header, state, error))
+        return false;
+    if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
+        return refuse_type(header->e_type, error);
+    if (header->e_ident[EI_DATA] != ELFDATA2LSB)
         return damaged("no byte order", error);
-    if (header.e_phnum == 0)
+    if (header->e_phnum == 0)
         return error_set(error, ERROR_FILE, 0, "the ELF file has nothing to load");
-    if (header.e_phnum > SEGMENTS_MAX)
+    if (header->e_phnum > SEGMENTS_MAX)
         return error_set(error, ERROR_FILE, 0,
-                         "the ELF file has %u program headers, armlet takes %d", header.e_phnum,
+                         "the ELF file has %u program headers, armlet takes %d", header->e_phnum,
                          SEGMENTS_MAX);
-    if (header.e_phentsize != sizeof(Elf64_Phdr))
+    if (header->e_phentsize != segment_bytes(state))
         return damaged("program headers of a wrong size", error);
     return true;
+}
+
+bool elf_check(const uint8_t *head, size_t head_bytes, enum execution_state state,
+               struct error *error)
+{
+    if (head_bytes < header_bytes(state))
+        return error_set(error, ERROR_FILE, 0,
+                         "the ELF file is truncated: %zu of at least %zu bytes", head_bytes,
+                         header_bytes(state));
+    Elf64_Ehdr header = widen_header(head, state);
+
+    return check_header(&header, state, error);
 }
 
 static bool reader_open(struct reader *reader, struct error *error)
@@ -226,21 +307,26 @@ static bool add_segment(const struct reader *reader, struct program *program,
 
 static bool read_headers(struct reader *reader, struct program *program, struct error *error)
 {
-    Elf64_Phdr segments[SEGMENTS_MAX] = {0};
+    uint8_t buffer[SEGMENTS_MAX * sizeof(Elf64_Phdr)] = {0};
+    enum execution_state state = program->state;
     Elf64_Ehdr *header = &program->header;
 
     /* Checked again: the file may have changed since it was identified. */
-    if (!reader_read(reader, 0, header, sizeof(*header), error) ||
-        !elf_check((const uint8_t *)header, sizeof(*header), error))
+    if (!reader_read(reader, 0, buffer, header_bytes(state), error) ||
+        !elf_check(buffer, header_bytes(state), state, error))
         return false;
-    size_t table_bytes = header->e_phnum * sizeof(segments[0]);
+    *header = widen_header(buffer, state);
+    size_t table_bytes = header->e_phnum * segment_bytes(state);
 
     if (!check_file_range(reader, header->e_phoff, table_bytes, error) ||
-        !reader_read(reader, header->e_phoff, segments, table_bytes, error))
+        !reader_read(reader, header->e_phoff, buffer, table_bytes, error))
         return false;
-    for (size_t i = 0; i < header->e_phnum; i++)
-        if (!add_segment(reader, program, &segments[i], error))
+    for (size_t i = 0; i < header->e_phnum; i++) {
+        Elf64_Phdr segment = widen_segment(buffer + i * segment_bytes(state), state);
+
+        if (!add_segment(reader, program, &segment, error))
             return false;
+    }
     if (program->count == 0)
         return error_set(error, ERROR_FILE, 0, "the ELF file has nothing to load");
     qsort(program->segments, program->count, sizeof(program->segments[0]), compare_offsets);
@@ -252,7 +338,9 @@ static bool place(const struct guest_memory *memory, struct program *program, st
 {
     uint64_t ram = memory->base.value;
     uint64_t ram_end = ram + memory->size_bytes;
-    bool can_move = program->header.e_type == ET_DYN || (program->start & KERNEL_ADDRESS) ||
+    uint64_t kernel_address =
+        is_elf32(program->state) ? KERNEL_ADDRESS_AARCH32 : KERNEL_ADDRESS_AARCH64;
+    bool can_move = program->header.e_type == ET_DYN || (program->start & kernel_address) ||
                     (program->start == 0 && program->end <= ram);
 
     program->shift = 0;
@@ -286,6 +374,9 @@ static bool find_entry(const struct program *program, uint64_t *entry, struct er
 
             if (offset < segment->p_memsz) {
                 *entry = segment->p_paddr + offset + program->shift;
+                if (is_elf32(program->state) && address & THUMB_BIT)
+                    return error_set(error, ERROR_FILE, 0,
+                                     "the ELF file's entry is Thumb code; armlet enters A32 code");
                 return *entry % INSTRUCTION_BYTES == 0 ||
                        damaged("its entry is at an odd address", error);
             }
@@ -310,11 +401,11 @@ static bool load_segments(struct reader *reader, const struct program *program, 
     return reader_finish(reader, error);
 }
 
-bool elf_load(const struct packed *packed, const struct guest_memory *memory,
-              struct image_placement *out, struct error *error)
+bool elf_load(const struct packed *packed, enum execution_state state,
+              const struct guest_memory *memory, struct image_placement *out, struct error *error)
 {
     struct reader reader = {.packed = packed, .memory = memory};
-    struct program program = {0};
+    struct program program = {.state = state};
     uint64_t entry = 0;
     bool good = reader_open(&reader, error) && read_headers(&reader, &program, error) &&
                 place(memory, &program, error) && find_entry(&program, &entry, error) &&

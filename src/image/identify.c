@@ -7,15 +7,20 @@
 
 #include "image/file.h"
 
+#define ADDRESSABLE_BYTES ((uint64_t)1 << 52) /* DDI 0487, D8.1: the largest output address */
+
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
     MARK_BYTES_MAX = 8,
-    ARM64_MAGIC = 56, /* Linux, Documentation/arch/arm64/booting.rst: "magic" */
+    ARM64_MAGIC = 56,    /* Linux, Documentation/arch/arm64/booting.rst: "magic" */
+    ZIMAGE_MAGIC = 0x24, /* Linux, arch/arm/boot/compressed/head.S: _magic_sig */
     SMALLEST_BYTES = 64,
     TEXT_SEARCH_BYTES = 512,
-    PE_OFFSET = 60, /* Microsoft PE format: e_lfanew of the MS-DOS header */
-    PE_MACHINE = 4, /* behind the signature */
+    A32_CONDITION_SHIFT = 28,
+    A32_CONDITION_ALWAYS = 0xe, /* DDI 0487, F2.3.1: AL */
+    PE_OFFSET = 60,             /* Microsoft PE format: e_lfanew of the MS-DOS header */
+    PE_MACHINE = 4,             /* behind the signature */
     PE_MACHINE_ARM64 = 0xaa64,
 };
 
@@ -26,12 +31,13 @@ struct mark {
     const char *what; /* and what would do */
 };
 
-/* From the specific to the general: a kernel for x86 or RISC-V may be an EFI program, too. */
+/* Looked for first: a kernel for x86 or RISC-V may be an EFI program, too. */
+static const struct mark foreign_kernels[] = {
+    {0x202, "HdrS", 4, "an x86 Linux kernel (bzImage)"},
+    {0x38, "RSC\x05", 4, "a RISC-V Linux kernel"},
+};
+
 static const struct mark marks[] = {
-    {0x202, "HdrS", 4, "an x86 Linux kernel (bzImage); armlet needs one built for arm64"},
-    {0x38, "RSC\x05", 4, "a RISC-V Linux kernel; armlet needs one built for arm64"},
-    {0x24, "\x18\x28\x6f\x01", 4,
-     "a 32-bit Arm Linux kernel (zImage); armlet needs one built for arm64"},
     {0, "\x27\x05\x19\x56", 4,
      "a U-Boot image (uImage); take the kernel out with 'dumpimage -p 0 -o KERNEL FILE'"},
     {0, "\xd0\x0d\xfe\xed", 4,
@@ -61,8 +67,9 @@ struct machine_name {
 };
 
 static const struct machine_name pe_machines[] = {
-    {0x014c, "x86"},    {0x01c2, "32-bit Arm"}, {0x01c4, "32-bit Arm"}, {0x5032, "RISC-V"},
-    {0x5064, "RISC-V"}, {0x6264, "LoongArch"},  {0x8664, "x86-64"},     {0x0ebc, "EFI byte code"},
+    {0x014c, "x86"},    {0x01c2, "32-bit Arm"},    {0x01c4, "32-bit Arm"},
+    {0x5032, "RISC-V"}, {0x5064, "RISC-V"},        {0x6264, "LoongArch"},
+    {0x8664, "x86-64"}, {0x0ebc, "EFI byte code"}, {PE_MACHINE_ARM64, "arm64"},
 };
 
 /* The first instruction of a program; no more than are usual there. DDI 0487, C4.1. */
@@ -90,28 +97,42 @@ static bool has(const uint8_t *head, size_t head_bytes, size_t offset, const voi
     return head_bytes >= offset + size_bytes && memcmp(head + offset, bytes, size_bytes) == 0;
 }
 
-static bool is_instruction(const uint8_t *head, size_t head_bytes)
+static const char *find_mark(const struct mark *table, size_t count, const uint8_t *head,
+                             size_t head_bytes)
+{
+    for (size_t i = 0; i < count; i++)
+        if (has(head, head_bytes, table[i].offset, table[i].bytes, table[i].size_bytes))
+            return table[i].what;
+    return NULL;
+}
+
+static bool is_instruction(const uint8_t *head, size_t head_bytes, enum execution_state state)
 {
     if (head_bytes < sizeof(uint32_t))
         return false;
+    if (state == EXECUTION_AARCH32)
+        return file_u32(head, 0) >> A32_CONDITION_SHIFT == A32_CONDITION_ALWAYS;
     for (size_t i = 0; i < ARRAY_COUNT(first_instructions); i++)
         if ((file_u32(head, 0) & first_instructions[i].mask) == first_instructions[i].value)
             return true;
     return false;
 }
 
-/* ASCII and UTF-8 without control characters but those that texts have. */
+/* ASCII and UTF-8, which has no byte 0xfe or 0xff, without control characters but those of texts.
+ */
 static bool is_text(const uint8_t *head, size_t head_bytes)
 {
     size_t searched = head_bytes < TEXT_SEARCH_BYTES ? head_bytes : TEXT_SEARCH_BYTES;
 
     for (size_t i = 0; i < searched; i++)
-        if ((head[i] < ' ' && !strchr("\t\n\f\r", head[i])) || head[i] == 0 || head[i] == 0x7f)
+        if ((head[i] < ' ' && !strchr("\t\n\f\r", head[i])) || head[i] == 0 || head[i] == 0x7f ||
+            head[i] >= 0xfe)
             return false;
     return true;
 }
 
-static bool refuse_pe(const uint8_t *head, size_t head_bytes, struct error *error)
+static bool refuse_pe(const uint8_t *head, size_t head_bytes, enum execution_state state,
+                      struct error *error)
 {
     size_t pe = head_bytes >= PE_OFFSET + 4 ? file_u32(head, PE_OFFSET) : SIZE_MAX;
     const char *name = NULL;
@@ -119,7 +140,7 @@ static bool refuse_pe(const uint8_t *head, size_t head_bytes, struct error *erro
 
     if (pe < head_bytes && head_bytes - pe >= PE_MACHINE + 2 && memcmp(head + pe, "PE\0", 4) == 0)
         machine = (uint16_t)(head[pe + PE_MACHINE] | head[pe + PE_MACHINE + 1] << 8);
-    if (machine == PE_MACHINE_ARM64)
+    if (machine == PE_MACHINE_ARM64 && state == EXECUTION_AARCH64)
         return error_set(error, ERROR_FILE, 0,
                          "it is an EFI program for arm64, not a Linux kernel; "
                          "UEFI firmware given as the kernel can run it");
@@ -127,50 +148,84 @@ static bool refuse_pe(const uint8_t *head, size_t head_bytes, struct error *erro
         if (pe_machines[i].machine == machine)
             name = pe_machines[i].name;
     return error_set(error, ERROR_FILE, 0,
-                     "it is an EFI or Windows program%s%s, not a kernel "
-                     "for arm64",
-                     name ? " for " : "", name ? name : "");
+                     "it is an EFI or Windows program%s%s, not a kernel for %s",
+                     name ? " for " : "", name ? name : "", identify_state_name(state));
 }
 
-static bool refuse_unknown(const uint8_t *head, size_t head_bytes, struct error *error)
+static bool refuse_unknown(const uint8_t *head, size_t head_bytes, enum execution_state state,
+                           struct error *error)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(marks); i++) {
-        const struct mark *mark = &marks[i];
+    const char *what = find_mark(foreign_kernels, ARRAY_COUNT(foreign_kernels), head, head_bytes);
 
-        if (has(head, head_bytes, mark->offset, mark->bytes, mark->size_bytes))
-            return error_set(error, ERROR_FILE, 0, "it is %s", mark->what);
-    }
+    if (what)
+        return error_set(error, ERROR_FILE, 0, "it is %s; armlet needs one built for %s", what,
+                         identify_state_name(state));
+    what = find_mark(marks, ARRAY_COUNT(marks), head, head_bytes);
+    if (what)
+        return error_set(error, ERROR_FILE, 0, "it is %s", what);
     if (has(head, head_bytes, 0, "MZ", 2))
-        return refuse_pe(head, head_bytes, error);
+        return refuse_pe(head, head_bytes, state, error);
     if (is_text(head, head_bytes))
         return error_set(error, ERROR_FILE, 0, "it is a text, not a kernel");
     return true;
 }
 
-bool identify_kernel(const uint8_t *head, size_t head_bytes, enum image_kind *kind,
-                     struct error *error)
+const char *identify_state_name(enum execution_state state)
+{
+    return state == EXECUTION_AARCH32 ? "32-bit Arm" : "arm64";
+}
+
+bool identify_other_state(const char *what, enum execution_state guest, struct error *error)
+{
+    if (guest == EXECUTION_AARCH32)
+        return error_set(error, ERROR_FILE, 0,
+                         "it is %s, which --cpu aarch32=on can't start: leave out aarch32=on",
+                         what);
+    return error_set(error, ERROR_FILE, 0,
+                     "it is %s; armlet needs one built for arm64, or --cpu aarch32=on on a host "
+                     "that can run 32-bit guests (see 'armlet doctor')",
+                     what);
+}
+
+/* The kinds that tell by a mark what they are. Returns whether it is one of them. */
+static bool find_kind(const uint8_t *head, size_t head_bytes, enum image_kind *kind)
+{
+    if (has(head, head_bytes, ARM64_MAGIC, "ARM\x64", 4))
+        *kind = IMAGE_ARM64;
+    else if (has(head, head_bytes, 0, ELFMAG, SELFMAG))
+        *kind = IMAGE_ELF;
+    else if (has(head, head_bytes, ZIMAGE_MAGIC, "\x18\x28\x6f\x01", 4))
+        *kind = IMAGE_ZIMAGE;
+    else
+        return false;
+    return true;
+}
+
+bool identify_kernel(const uint8_t *head, size_t head_bytes, enum execution_state state,
+                     enum image_kind *kind, struct error *error)
 {
     if (head_bytes == 0)
         return error_set(error, ERROR_FILE, 0, "there is nothing in it");
-    if (has(head, head_bytes, ARM64_MAGIC, "ARM\x64", 4)) {
-        *kind = IMAGE_ARM64;
+    if (find_kind(head, head_bytes, kind)) {
+        if (*kind == IMAGE_ARM64 && state != EXECUTION_AARCH64)
+            return identify_other_state("an arm64 Image", state, error);
+        if (*kind == IMAGE_ZIMAGE && state != EXECUTION_AARCH32)
+            return identify_other_state("a 32-bit Arm Linux kernel (zImage)", state, error);
         return true;
     }
-    if (has(head, head_bytes, 0, ELFMAG, SELFMAG)) {
-        *kind = IMAGE_ELF;
-        return true;
-    }
-    if (!refuse_unknown(head, head_bytes, error))
+    if (!refuse_unknown(head, head_bytes, state, error))
         return false;
     *kind = IMAGE_FLAT;
-    if (is_instruction(head, head_bytes))
+    if (is_instruction(head, head_bytes, state))
         return true;
     if (head_bytes < SMALLEST_BYTES)
         return error_set(error, ERROR_FILE, 0, "it is no kernel, or truncated: it has %zu bytes",
                          head_bytes);
     return error_set(error, ERROR_FILE, 0,
-                     "it is nothing that armlet knows: no arm64 Image, no ELF file, and it does "
-                     "not start with an arm64 instruction as a flat binary would");
+                     "it is nothing that armlet knows: no %s, no ELF file, and it does not start "
+                     "with %s instruction as a flat binary would",
+                     state == EXECUTION_AARCH32 ? "zImage" : "arm64 Image",
+                     state == EXECUTION_AARCH32 ? "a 32-bit Arm" : "an arm64");
 }
 
 static uint64_t as_mib(uint64_t size_bytes)
@@ -183,6 +238,9 @@ bool identify_too_large(const struct guest_memory *memory, uint64_t needed_bytes
 {
     uint64_t has_mib = memory->size_bytes >> 20;
 
+    if (needed_bytes > ADDRESSABLE_BYTES)
+        return error_set(error, ERROR_FILE, 0,
+                         "it is damaged: its header asks for more memory than a CPU can address");
     if (needed_bytes)
         return error_set(error, ERROR_FILE, 0,
                          "it needs %" PRIu64 " MiB, the guest has %" PRIu64

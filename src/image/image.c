@@ -15,6 +15,13 @@
 /* Of a flat binary, and of an Image that doesn't tell its size (Linux before 3.17). */
 #define DEFAULT_TEXT_OFFSET ((uint64_t)0x80000)
 
+/* Where a 32-bit kernel is by default, and at the farthest (Linux, arch/arm/Makefile). */
+#define AARCH32_TEXT_OFFSET     ((uint64_t)0x8000)
+#define AARCH32_TEXT_OFFSET_MAX ((uint64_t)0x308000)
+
+/* A zImage goes behind what it unpacks, unless that takes half of the memory. */
+#define ZIMAGE_OFFSET ((uint64_t)32 << 20)
+
 /* Linux, Documentation/arch/arm64/booting.rst, "Call the kernel image". */
 struct arm64_header {
     uint32_t code[2];
@@ -39,7 +46,34 @@ enum {
     PE_SECTION_RAW_OFFSET = 20,
 };
 
+/*
+ * Linux, arch/arm/boot/compressed/head.S and vmlinux.lds.S. The table is there since 4.15; its tag
+ * for the size tells where in the zImage the size of the unpacked kernel stands, and that of bss.
+ */
+enum {
+    ZIMAGE_START = 0x28,
+    ZIMAGE_END = 0x2c,
+    ZIMAGE_BYTE_ORDER = 0x30,
+    ZIMAGE_HAS_TABLE = 0x34,
+    ZIMAGE_TABLE = 0x38,
+    ZIMAGE_HEADER_BYTES = 0x3c,
+    ZIMAGE_TAG_BYTES = 16,
+    ZIMAGE_TAG_KIND = 4,
+    ZIMAGE_TAG_SIZE_OFFSET = 8,
+    ZIMAGE_TAG_BSS_BYTES = 12,
+};
+
+#define ZIMAGE_BIG_ENDIAN 0x01020304u
+#define ZIMAGE_MAGIC2     0x45454545u
+#define ZIMAGE_TAG_SIZES  0x5a534c4bu
+
+/* What the zImage uses behind itself while it unpacks: bss, stack, heap. */
+#define ZIMAGE_WORK_BYTES ((uint64_t)1 << 20)
+/* Kernels don't unpack to more than so many times their size. */
+#define ZIMAGE_GROWTH_MAX 5
+
 struct image {
+    enum execution_state state;
     struct file file;
     struct packed packed;
     struct image_format format;
@@ -81,9 +115,16 @@ static bool check_length(const struct image *image, uint64_t has_bytes, struct e
 {
     if (has_bytes >= image->least_bytes)
         return true;
-    return error_set(error, ERROR_FILE, 0,
-                     "the arm64 Image is truncated: %" PRIu64 " of %" PRIu64 " bytes", has_bytes,
+    return error_set(error, ERROR_FILE, 0, "the %s is truncated: %" PRIu64 " of %" PRIu64 " bytes",
+                     image->format.kind == IMAGE_ZIMAGE ? "zImage" : "arm64 Image", has_bytes,
                      image->least_bytes);
+}
+
+/* As soon as the file is opened, where that is known by then. */
+static bool check_file_length(const struct image *image, struct error *error)
+{
+    return image->packed.compression != COMPRESSION_NONE ||
+           check_length(image, image->packed.extent.size_bytes, error);
 }
 
 static bool read_arm64_header(struct image *image, const uint8_t *head, size_t head_bytes,
@@ -102,19 +143,45 @@ static bool read_arm64_header(struct image *image, const uint8_t *head, size_t h
     if (header->image_size == 0)
         header->text_offset = DEFAULT_TEXT_OFFSET;
     image->least_bytes = pe_end(head, head_bytes, header->pe_offset);
-    return image->packed.compression != COMPRESSION_NONE ||
-           check_length(image, image->packed.extent.size_bytes, error);
+    return check_file_length(image, error);
+}
+
+static bool read_zimage_header(struct image *image, const uint8_t *head, size_t head_bytes,
+                               struct error *error)
+{
+    if (head_bytes < ZIMAGE_HEADER_BYTES)
+        return error_set(error, ERROR_FILE, 0, "the zImage is truncated: %zu of at least %d bytes",
+                         head_bytes, ZIMAGE_HEADER_BYTES);
+    uint32_t start = file_u32(head, ZIMAGE_START);
+    uint32_t end = file_u32(head, ZIMAGE_END);
+
+    if (file_u32(head, ZIMAGE_BYTE_ORDER) == ZIMAGE_BIG_ENDIAN)
+        return error_set(error, ERROR_FILE, 0,
+                         "it is a big-endian zImage; armlet needs a little-endian one");
+    if (end <= start)
+        return error_set(error, ERROR_FILE, 0, "the zImage is damaged: it ends before it starts");
+    image->least_bytes = end - start > ZIMAGE_HEADER_BYTES ? end - start : ZIMAGE_HEADER_BYTES;
+    return check_file_length(image, error);
 }
 
 static bool identify_unpacked(struct image *image, const uint8_t *head, size_t head_bytes,
                               struct error *error)
 {
-    if (!identify_kernel(head, head_bytes, &image->format.kind, error))
+    if (!identify_kernel(head, head_bytes, image->state, &image->format.kind, error))
         return false;
     image->least_bytes = 0;
-    if (image->format.kind == IMAGE_ARM64)
+    switch (image->format.kind) {
+    case IMAGE_ARM64:
         return read_arm64_header(image, head, head_bytes, error);
-    return image->format.kind == IMAGE_FLAT || elf_check(head, head_bytes, error);
+    case IMAGE_ZIMAGE:
+        return read_zimage_header(image, head, head_bytes, error);
+    case IMAGE_ELF:
+        return elf_check(head, head_bytes, image->state, error);
+    case IMAGE_FLAT:
+    case IMAGE_KIND_COUNT:
+        break;
+    }
+    return true;
 }
 
 static bool identify_packed(struct image *image, uint8_t *head, struct error *error)
@@ -169,7 +236,8 @@ static bool identify_file(struct image *image, struct error *error)
     return good;
 }
 
-static struct image *open_file(const struct file *file, struct error *error)
+static struct image *open_file(const struct file *file, enum execution_state state,
+                               struct error *error)
 {
     struct image *image = calloc(1, sizeof(*image));
 
@@ -177,6 +245,7 @@ static struct image *open_file(const struct file *file, struct error *error)
         error_set(error, ERROR_HOST, ENOMEM, "cannot open");
         return NULL;
     }
+    image->state = state;
     image->file = *file;
     if (identify_file(image, error))
         return image;
@@ -184,25 +253,26 @@ static struct image *open_file(const struct file *file, struct error *error)
     return NULL;
 }
 
-struct image *image_open(const char *path, struct error *error)
+struct image *image_open(const char *path, enum execution_state state, struct error *error)
 {
     struct file file;
 
     if (!file_open(&file, path, error))
         return NULL;
-    struct image *image = open_file(&file, error);
+    struct image *image = open_file(&file, state, error);
 
     if (!image)
         file_close(&file);
     return image;
 }
 
-struct image *image_open_memory(const void *data, size_t size_bytes, struct error *error)
+struct image *image_open_memory(const void *data, size_t size_bytes, enum execution_state state,
+                                struct error *error)
 {
     struct file file;
 
     file_open_memory(&file, data, size_bytes);
-    return open_file(&file, error);
+    return open_file(&file, state, error);
 }
 
 void image_close(struct image *image)
@@ -231,35 +301,96 @@ static bool unpack(const struct image *image, const struct guest_memory *memory,
     return good;
 }
 
-/* An Image or a flat binary: all of the file at one place. */
-static bool load_bytes(const struct image *image, const struct guest_memory *memory,
-                       struct image_placement *out, struct error *error)
+/* Above the start of RAM; what does not fit is told by the caller. False if it wraps. */
+static bool find_offset(const struct image *image, const struct guest_memory *memory,
+                        uint64_t *offset)
 {
-    bool is_arm64 = image->format.kind == IMAGE_ARM64;
-    uint64_t text_offset = is_arm64 ? image->header.text_offset : DEFAULT_TEXT_OFFSET;
-    uint64_t image_bytes = is_arm64 ? image->header.image_size : 0;
     uint64_t base = (memory->base.value + IMAGE_ALIGNMENT - 1) & ~(IMAGE_ALIGNMENT - 1);
     uint64_t skipped = base - memory->base.value;
-    struct span span;
-    size_t got_bytes = 0;
+    uint64_t text_offset = DEFAULT_TEXT_OFFSET;
+
+    if (image->state == EXECUTION_AARCH32) {
+        bool is_behind =
+            image->format.kind == IMAGE_ZIMAGE && memory->size_bytes >= 2 * ZIMAGE_OFFSET;
+
+        *offset = is_behind ? ZIMAGE_OFFSET : AARCH32_TEXT_OFFSET;
+        return true;
+    }
+    if (image->format.kind == IMAGE_ARM64)
+        text_offset = image->header.text_offset;
+    return !__builtin_add_overflow(skipped, text_offset, offset);
+}
+
+/* What the kernel takes, as far as that's known before it is loaded. */
+static uint64_t find_size(const struct image *image)
+{
+    uint64_t image_bytes = image->format.kind == IMAGE_ARM64 ? image->header.image_size : 0;
 
     if (image->packed.compression == COMPRESSION_NONE &&
         image_bytes < image->packed.extent.size_bytes)
         image_bytes = image->packed.extent.size_bytes;
-    if (image_bytes < image->least_bytes)
-        image_bytes = image->least_bytes;
-    if (text_offset > UINT64_MAX - skipped || image_bytes > UINT64_MAX - skipped - text_offset)
-        return error_set(error, ERROR_FILE, 0, "the arm64 Image is damaged: it has no end");
-    uint64_t start = skipped + text_offset;
+    return image_bytes < image->least_bytes ? image->least_bytes : image_bytes;
+}
 
-    if (start >= memory->size_bytes || image_bytes > memory->size_bytes - start)
-        return identify_too_large(memory, start + image_bytes, error);
+/* How much the zImage unpacks to, bss included; by its own word if it gives one. */
+static uint64_t zimage_unpacked_bytes(const uint8_t *zimage, size_t size_bytes)
+{
+    uint64_t guess = (uint64_t)size_bytes * ZIMAGE_GROWTH_MAX;
+    size_t table = file_u32(zimage, ZIMAGE_TABLE);
+
+    if (file_u32(zimage, ZIMAGE_HAS_TABLE) != ZIMAGE_MAGIC2 || size_bytes < ZIMAGE_TAG_BYTES ||
+        table > size_bytes - ZIMAGE_TAG_BYTES ||
+        file_u32(zimage, table + ZIMAGE_TAG_KIND) != ZIMAGE_TAG_SIZES)
+        return guess;
+    size_t size_offset = file_u32(zimage, table + ZIMAGE_TAG_SIZE_OFFSET);
+
+    if (size_offset > size_bytes - sizeof(uint32_t))
+        return guess;
+    return (uint64_t)file_u32(zimage, size_offset) + file_u32(zimage, table + ZIMAGE_TAG_BSS_BYTES);
+}
+
+/*
+ * The end of what a zImage at `offset` uses: itself, and what it unpacks to. Where the two would
+ * overlap it first moves itself behind that.
+ */
+static bool find_zimage_end(const struct guest_memory *memory, uint64_t offset, size_t size_bytes,
+                            uint64_t *end, struct error *error)
+{
+    uint64_t own_bytes = size_bytes + ZIMAGE_WORK_BYTES;
+    uint64_t unpacked_end =
+        AARCH32_TEXT_OFFSET_MAX + zimage_unpacked_bytes(memory->host + offset, size_bytes);
+
+    *end = offset + own_bytes;
+    if (unpacked_end > offset)
+        *end = unpacked_end + own_bytes;
+    return *end <= memory->size_bytes || identify_too_large(memory, *end, error);
+}
+
+/* All but ELF: the whole file at one place. */
+static bool load_bytes(const struct image *image, const struct guest_memory *memory,
+                       struct image_placement *out, struct error *error)
+{
+    uint64_t image_bytes = find_size(image);
+    size_t got_bytes = 0;
+    struct span span;
+    uint64_t start;
+    uint64_t end;
+
+    if (!find_offset(image, memory, &start) || __builtin_add_overflow(start, image_bytes, &end))
+        return identify_too_large(memory, UINT64_MAX, error);
+    if (start >= memory->size_bytes || end > memory->size_bytes)
+        return identify_too_large(memory, end, error);
     if (!guest_memory_span(memory, gpa_add(memory->base, start), memory->size_bytes - start, &span))
         return error_set(error, ERROR_INTERNAL, 0, "the kernel's place is outside of RAM");
     if (!unpack(image, memory, span, &got_bytes, error) || !check_length(image, got_bytes, error))
         return false;
+    if (got_bytes > image_bytes)
+        end = start + got_bytes;
+    if (image->format.kind == IMAGE_ZIMAGE &&
+        !find_zimage_end(memory, start, got_bytes, &end, error))
+        return false;
     out->start = gpa_add(memory->base, start);
-    out->end = gpa_add(out->start, got_bytes > image_bytes ? got_bytes : image_bytes);
+    out->end = gpa_add(memory->base, end);
     out->entry = out->start;
     return true;
 }
@@ -278,7 +409,7 @@ bool image_load(const struct image *image, const struct guest_memory *memory,
     now.packed.extent.file = &now.file;
     *out = (struct image_placement){.format = now.format};
     if (now.format.kind == IMAGE_ELF)
-        return elf_load(&now.packed, memory, out, error);
+        return elf_load(&now.packed, now.state, memory, out, error);
     return load_bytes(&now, memory, out, error);
 }
 
@@ -300,6 +431,7 @@ bool image_load(const struct image *image, const struct guest_memory *memory,
 
 static const char *const format_names[IMAGE_KIND_COUNT][2][COMPRESSION_COUNT] = {
     [IMAGE_ARM64] = NAMES("arm64 Image"),
+    [IMAGE_ZIMAGE] = NAMES("zImage"),
     [IMAGE_ELF] = NAMES("ELF"),
     [IMAGE_FLAT] = NAMES("flat binary"),
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Guest kernels, loaded for what they are, never for how they are named:
+ * Guest kernels, loaded for what they are, never for how they are named. For a guest in AArch64:
  *
  *   arm64 Image   Linux, Documentation/arch/arm64/booting.rst: at text_offset above the first
  *                 2 MiB boundary in RAM. Big-endian ones are refused.
@@ -13,6 +13,18 @@
  *                 the segment with that virtual (or else physical) address went.
  *   flat binary   if it starts with an instruction that programs start with: 512 KiB above the
  *                 first 2 MiB boundary in RAM; its first byte is the entry.
+ *
+ * For a guest that starts in AArch32:
+ *
+ *   zImage        Linux, Documentation/arch/arm/booting.rst: 32 MiB above the start of RAM, behind
+ *                 the place that it unpacks the kernel to; with less than 64 MiB of RAM, at that
+ *                 place, 32 KiB above the start. What it unpacks to counts as taken, too.
+ *   ELF           32 bit, little endian, for Arm, with an entry in A32 code; as above, but kernel
+ *                 virtual addresses are those with bit 31.
+ *   flat binary   if its first instruction is an A32 one that is always executed (condition AL):
+ *                 32 KiB above the start of RAM; its first byte is the entry.
+ *
+ * What is for the other state is refused, with a word about --cpu aarch32=on.
  *
  * Each of them as it is, or packed once with gzip, zstd, lz4, xz or lzma, or in an EFI zboot image.
  * Everything else is refused with ERROR_FILE and a line that says what it is.
@@ -35,8 +47,15 @@
 
 struct image;
 
+/* In which the guest starts (DDI 0487, B1.2). */
+enum execution_state {
+    EXECUTION_AARCH64,
+    EXECUTION_AARCH32,
+};
+
 enum image_kind {
     IMAGE_ARM64,
+    IMAGE_ZIMAGE,
     IMAGE_ELF,
     IMAGE_FLAT,
     IMAGE_KIND_COUNT,
@@ -60,10 +79,11 @@ struct image_placement {
  * Opens a kernel and looks at what it is; its content is checked no further before image_load().
  * NULL with ERROR_FILE, or ERROR_HOST when memory runs out. The message doesn't name the path.
  */
-struct image *image_open(const char *path, struct error *error) WARN_UNUSED;
+struct image *image_open(const char *path, enum execution_state state,
+                         struct error *error) WARN_UNUSED;
 
 /* The same for bytes that the caller keeps until image_close(). */
-struct image *image_open_memory(const void *data, size_t size_bytes,
+struct image *image_open_memory(const void *data, size_t size_bytes, enum execution_state state,
                                 struct error *error) WARN_UNUSED;
 void image_close(struct image *image);
 

@@ -360,6 +360,7 @@ int main(int argc, char **argv)
         {"bare-metal", bare_metal_cases},
         {"terminal", terminal_cases},
         {"linux", linux_cases},
+        {"features", feature_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;

@@ -118,11 +118,13 @@ static const struct {
 #define HEADER(field) offsetof(Elf64_Ehdr, field), sizeof(((Elf64_Ehdr *)0)->field)
 #define SEGMENT(field)                                                                             \
     sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, field), sizeof(((Elf64_Phdr *)0)->field)
-    {EI_CLASS, 1, ELFCLASS32, "32-bit ELF"},
+    {EI_CLASS, 1, ELFCLASS32, "it is a 32-bit ELF file; armlet needs a 64-bit one"},
     {EI_DATA, 1, ELFDATA2MSB, "big-endian ELF"},
     {EI_DATA, 1, 0, "damaged: no byte order"},
     {HEADER(e_machine), EM_X86_64, "ELF file for x86-64"},
-    {HEADER(e_machine), EM_ARM, "ELF file for 32-bit Arm"},
+    {HEADER(e_machine), EM_ARM,
+     "ELF file for 32-bit Arm; armlet needs one built for arm64, or "
+     "--cpu aarch32=on"},
     {HEADER(e_machine), EM_RISCV, "ELF file for RISC-V"},
     {HEADER(e_machine), 0x1234, "ELF file for machine 4660"},
     {HEADER(e_type), ET_REL, "not linked yet"},
@@ -145,7 +147,7 @@ static const struct {
     {SEGMENT(p_vaddr), UINT64_MAX - 0x1000, "end of the address space"},
     {SEGMENT(p_paddr), 0x1800, "overlap"},
     {SEGMENT(p_paddr), UINT64_MAX - 0x1000, "end of the address space"},
-    {SEGMENT(p_paddr), 0x7000000000000000, "--memory"},
+    {SEGMENT(p_paddr), 0x7000000000000000, "damaged: its header asks for more memory"},
 };
 
 START_TEST(elf_faults_are_told)
@@ -231,7 +233,8 @@ static const struct {
         offset, bytes, sizeof(bytes) - 1, part                                                     \
     }
     AT(0x202, "HdrS", "x86 Linux kernel (bzImage)"),
-    AT(0x24, "\x18\x28\x6f\x01", "32-bit Arm Linux kernel (zImage)"),
+    AT(0x24, "\x18\x28\x6f\x01",
+       "32-bit Arm Linux kernel (zImage); armlet needs one built for arm64, or --cpu aarch32=on"),
     AT(56, "RSC\x05", "RISC-V"),
     AT(0, "\x27\x05\x19\x56", "uImage"),
     AT(0, "\xd0\x0d\xfe\xed", "--dtb"),

@@ -19,9 +19,11 @@ enum {
 };
 
 struct guest_memory memory;
+enum execution_state guest_state;
 
 void make_memory(void)
 {
+    guest_state = EXECUTION_AARCH64;
     memory = (struct guest_memory){
         .base = GPA(RAM_BASE),
         .size_bytes = RAM_BYTES,
@@ -103,6 +105,30 @@ struct bytes make_flat(size_t size_bytes)
     return flat;
 }
 
+struct bytes make_flat_a32(size_t size_bytes)
+{
+    struct bytes flat = make_flat(size_bytes);
+
+    put(flat.data, 0, 0xe10f0000, 4); /* mrs r0, cpsr */
+    return flat;
+}
+
+struct bytes make_zimage(size_t size_bytes, uint32_t unpacked_bytes, uint32_t bss_bytes)
+{
+    const uint32_t header[] = {0x016f2818, 0,          (uint32_t)size_bytes,
+                               0x04030201, 0x45454545, ZIMAGE_TABLE_OFFSET};
+    const uint32_t table[] = {4, 0x5a534c4b, ZIMAGE_SIZE_OFFSET, bss_bytes, 0};
+    struct bytes zimage = make_bytes(size_bytes);
+
+    fill(zimage.data, size_bytes);
+    for (size_t i = 0; i < 9; i++)
+        put(zimage.data, i * 4, 0xe1a00000, 4); /* nop */
+    memcpy(zimage.data + 0x24, header, sizeof(header));
+    memcpy(zimage.data + ZIMAGE_TABLE_OFFSET, table, sizeof(table));
+    put(zimage.data, ZIMAGE_SIZE_OFFSET, unpacked_bytes, 4);
+    return zimage;
+}
+
 static const uint64_t elf_addresses[] = {0x1000, 0x200000};
 
 /* Two segments; the second has bss. The entry is the fifth word of the first. */
@@ -129,6 +155,36 @@ struct bytes make_elf(uint16_t type, uint64_t physical, uint64_t virtual)
     for (size_t i = 0; i < 2; i++) {
         segments[i].p_paddr = physical + elf_addresses[1 - i];
         segments[i].p_vaddr = virtual + elf_addresses[1 - i];
+    }
+    fill(elf.data, elf.size_bytes);
+    memcpy(elf.data, &header, sizeof(header));
+    memcpy(elf.data + sizeof(header), segments, sizeof(segments));
+    return elf;
+}
+
+struct bytes make_elf32(uint16_t type, uint32_t physical, uint32_t virtual)
+{
+    struct bytes elf = make_bytes(0x3000);
+    Elf32_Ehdr header = {
+        .e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT},
+        .e_type = type,
+        .e_machine = EM_ARM,
+        .e_version = EV_CURRENT,
+        .e_entry = virtual + (uint32_t)elf_addresses[0] + 16,
+        .e_phoff = sizeof(Elf32_Ehdr),
+        .e_ehsize = sizeof(Elf32_Ehdr),
+        .e_phentsize = sizeof(Elf32_Phdr),
+        .e_phnum = 3,
+    };
+    Elf32_Phdr segments[3] = {
+        {.p_type = PT_LOAD, .p_offset = 0x2000, .p_filesz = 0x1000, .p_memsz = 0x4000},
+        {.p_type = PT_LOAD, .p_offset = 0x1000, .p_filesz = 0x1000, .p_memsz = 0x1000},
+        {.p_type = PT_NOTE, .p_offset = 0x1000, .p_filesz = 0x10, .p_memsz = 0x10},
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        segments[i].p_paddr = physical + (uint32_t)elf_addresses[1 - i];
+        segments[i].p_vaddr = virtual + (uint32_t)elf_addresses[1 - i];
     }
     fill(elf.data, elf.size_bytes);
     memcpy(elf.data, &header, sizeof(header));
@@ -272,7 +328,7 @@ bool try_load(struct bytes file, struct image_placement *out, struct error *erro
 {
     /* Apart, so that the sanitizer sees what reads beyond the end. */
     struct bytes copy = make_copy(file);
-    struct image *image = image_open_memory(copy.data, copy.size_bytes, error);
+    struct image *image = image_open_memory(copy.data, copy.size_bytes, guest_state, error);
     bool good = image && image_load(image, &memory, out, error);
 
     if (image)

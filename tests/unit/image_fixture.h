@@ -18,6 +18,8 @@ enum {
     SMALL_KERNEL_BYTES = 2000,
     TEXT_OFFSET = 0x10000,
     IMAGE_SIZE = 0x200000,
+    ZIMAGE_TABLE_OFFSET = 0x400,
+    ZIMAGE_SIZE_OFFSET = 0x600,
 };
 
 #define RAM_BASE 0x40000000ull
@@ -30,6 +32,8 @@ struct bytes {
 
 /* The guest's RAM; make_memory() and drop_memory() are the fixture of each test. */
 extern struct guest_memory memory;
+/* Of what is loaded; AArch64 at the start of each test. */
+extern enum execution_state guest_state;
 void make_memory(void);
 void drop_memory(void);
 
@@ -44,6 +48,11 @@ void add_pe(struct bytes image);
 struct bytes make_flat(size_t size_bytes);
 /* Two segments, 0x1000 and 0x200000 above the addresses; the second has bss. */
 struct bytes make_elf(uint16_t type, uint64_t physical, uint64_t virtual);
+/* The same for 32-bit Arm. */
+struct bytes make_elf32(uint16_t type, uint32_t physical, uint32_t virtual);
+/* Has a table that tells what it unpacks to. */
+struct bytes make_zimage(size_t size_bytes, uint32_t unpacked_bytes, uint32_t bss_bytes);
+struct bytes make_flat_a32(size_t size_bytes);
 struct bytes make_zboot(struct bytes payload, const char *name);
 
 struct packer {
@@ -71,6 +80,8 @@ void write_file(const char *path, struct bytes bytes);
 TCase *image_case(Suite *suite, const char *name);
 /* image_faults.c */
 void image_add_faults(Suite *suite);
+/* image_aarch32.c */
+void image_add_aarch32(Suite *suite);
 
 #define ADD_EACH(tests, test, table)                                                               \
     tcase_add_loop_test(tests, test, 0, (int)(sizeof(table) / sizeof((table)[0])))

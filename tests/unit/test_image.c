@@ -78,7 +78,7 @@ START_TEST(loading_again_gives_the_same)
 
     make_path(path);
     write_file(path, packed);
-    struct image *image = image_open(path, &error);
+    struct image *image = image_open(path, EXECUTION_AARCH64, &error);
 
     ck_assert_msg(image != NULL, "%s", error.message);
     ck_assert_uint_eq(image_file_bytes(image), packed.size_bytes);
@@ -123,12 +123,16 @@ START_TEST(image_sizes_and_offsets)
     put(kernel.data, 8, UINT64_MAX - 5, 8);
     expect_refusal(kernel, "damaged");
     put(kernel.data, 8, UINT64_MAX / 2, 8);
-    expect_refusal(kernel, "--memory");
+    expect_refusal(kernel, "damaged");
     put(kernel.data, 8, RAM_BYTES, 8);
     expect_refusal(kernel, "--memory");
     put(kernel.data, 8, 0, 8);
     put(kernel.data, 16, UINT64_MAX, 8);
-    expect_refusal(kernel, "--memory");
+    expect_refusal(kernel, "it is damaged: ");
+    put(kernel.data, 16, ((uint64_t)1 << 52) + 1, 8);
+    expect_refusal(kernel, "it is damaged: ");
+    put(kernel.data, 16, (uint64_t)1 << 52, 8);
+    expect_refusal(kernel, "it needs 4294967296 MiB, the guest has 16 MiB: give it more");
     put(kernel.data, 16, 64, 8); /* less than the file has: the file counts */
     expect_load(kernel, &out);
     expect_range(&out, 0, KERNEL_BYTES, 0);
@@ -209,7 +213,7 @@ static void expect_path_refusal(const char *path, const char *part)
     struct error error = {0};
     uint64_t size_bytes;
 
-    ck_assert_ptr_null(image_open(path, &error));
+    ck_assert_ptr_null(image_open(path, EXECUTION_AARCH64, &error));
     ck_assert_int_eq(error.code, ERROR_FILE);
     ck_assert_msg(strstr(error.message, part), "'%s' is not in '%s'", part, error.message);
     error = (struct error){0};
@@ -305,5 +309,6 @@ Suite *unit_suite(void)
     tcase_add_test(tests, file_load_reads_all_or_tells);
     tcase_add_test(tests, file_reads_stay_inside);
     image_add_faults(suite);
+    image_add_aarch32(suite);
     return suite;
 }

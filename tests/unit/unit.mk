@@ -34,7 +34,8 @@ unit_console  := src/console src/console_backend src/console_pty src/console_uni
 unit_console_kinds := $(unit_console)
 image_objects := src/image/image src/image/decompress src/image/elf src/image/zboot \
     src/image/identify src/image/file src/guest_memory src/error
-unit_image       := $(image_objects) tests/unit/image_fixture tests/unit/image_faults
+unit_image       := $(image_objects) tests/unit/image_fixture tests/unit/image_faults \
+    tests/unit/image_aarch32
 unit_instruction := src/instruction
 unit_translate   := src/translate src/guest_memory src/error
 unit_no_syndrome := src/no_syndrome src/mmio_decode src/instruction src/translate \
