@@ -193,7 +193,7 @@ fuzz:
 
 # ---- keeping the house in order --------------------------------------------------------------
 FORMATTED := $(wildcard include/armlet/*.h src/*.[ch] src/image/*.[ch] devices/*.[ch] fdt/*.[ch] \
-    guests/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c)
+    guests/*.[ch] tests/unit/*.[ch] tests/guest/*.[ch] tests/fuzz/*.c)
 
 .PHONY: format lint
 format:

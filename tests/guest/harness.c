@@ -356,10 +356,8 @@ static bool is_wanted(const struct table *table, const char *name, int count, ch
 int main(int argc, char **argv)
 {
     static const struct table tables[] = {
-        {"command-line", command_line_cases},
-        {"bare-metal", bare_metal_cases},
-        {"terminal", terminal_cases},
-        {"linux", linux_cases},
+        {"command-line", command_line_cases}, {"bare-metal", bare_metal_cases},
+        {"terminal", terminal_cases},         {"linux", linux_cases},
         {"features", feature_cases},
     };
     struct totals totals = {0};
