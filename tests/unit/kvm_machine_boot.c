@@ -120,10 +120,14 @@ END_TEST
 START_TEST(a_32_bit_guest_starts_by_its_own_protocol)
 {
     static const struct fake_step steps[] = {FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN)};
+    const char branch_to_self[] = "\xfe\xff\xff\xea"; /* A32 */
+    char path[PATH_BYTES];
 
-    OPTIONS("--cpu", "aarch32=on");
+    make_file(path, branch_to_self, 4096);
+    OPTIONS("--cpu", "aarch32=on", "-k", path);
     STEPS(&trial, 0, 0, steps);
     trial_check_run(MACHINE_POWERED_OFF, 0);
+    (void)unlink(path);
     ck_assert_uint_eq(fake_kvm_register(&trial.fake, 0, VCPU_REG_X(1)), UINT32_MAX);
     ck_assert_uint_gt(fake_kvm_register(&trial.fake, 0, VCPU_REG_X(2)), TRIAL_RAM);
 }
