@@ -46,9 +46,9 @@ LINKAGE  ?= -static
 # ---- sources ---------------------------------------------------------------------------------
 src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c \
     src/options.c src/options_set.c src/options_file.c src/options_help.c src/options_suggest.c \
-    src/options_value.c \
-    src/machine.c src/machine_power.c src/machine_plan.c src/machine_fdt.c src/boot.c \
-    src/memory_map.c src/memory_backing.c src/guest_memory.c src/bus.c src/lifecycle.c \
+    src/options_value.c src/options_request.c src/property.c \
+    src/machine.c src/machine_devices.c src/machine_power.c src/machine_plan.c src/machine_fdt.c \
+    src/boot.c src/memory_map.c src/memory_backing.c src/guest_memory.c src/bus.c src/lifecycle.c \
     src/kvm.c src/kvm_sys.c src/vm.c src/vgic.c src/vcpu.c src/vcpu_features.c \
     src/vcpu_registers.c src/vcpu_translate.c src/no_syndrome.c src/register_dump.c \
     src/instruction.c src/mmio_decode.c src/translate.c \

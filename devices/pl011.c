@@ -255,5 +255,6 @@ static struct device *pl011_create(const struct device_resources *resources, str
 
 const struct device_class pl011_class = {
     .name = "pl011",
+    .purpose = "UART",
     .create = pl011_create,
 };

@@ -285,5 +285,6 @@ static struct device *pl031_create(const struct device_resources *resources, str
 
 const struct device_class pl031_class = {
     .name = "pl031",
+    .purpose = "real-time clock",
     .create = pl031_create,
 };

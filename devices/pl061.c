@@ -292,5 +292,6 @@ static struct device *pl061_create(const struct device_resources *resources, str
 
 const struct device_class pl061_class = {
     .name = "pl061",
+    .purpose = "GPIO with the power key",
     .create = pl061_create,
 };

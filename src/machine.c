@@ -89,11 +89,16 @@ static void on_shutdown_timeout(struct event_timer *timer)
     end_as_asked(machine);
 }
 
+static void press_power_key(struct machine *machine, bool down)
+{
+    pl061_set_input(machine_find_device(machine, "pl061"), PL061_POWER_KEY_LINE, down);
+}
+
 static void on_key_release(struct event_timer *timer)
 {
     struct machine *machine = timer->context;
 
-    pl061_set_input(machine->gpio, PL061_POWER_KEY_LINE, false);
+    press_power_key(machine, false);
 }
 
 /* Presses the power key; asked again, it doesn't wait any longer. */
@@ -107,7 +112,7 @@ static void ask_for_shutdown(struct machine *machine, int signal_number)
     machine->shutdown_asked = true;
     machine->ending_signal = signal_number;
     log_line(machine->log, LOG_INFO, "asking the guest to shut down; ask again to stop it now");
-    pl061_set_input(machine->gpio, PL061_POWER_KEY_LINE, true);
+    press_power_key(machine, true);
     event_timer_arm(&machine->key_release, POWER_KEY_PRESS_MS * NS_PER_MS);
     event_timer_arm(&machine->shutdown_timeout, machine->options->shutdown_timeout_ns);
 }
@@ -193,52 +198,6 @@ static bool create_console(struct machine *machine, struct error *error)
     return machine->console;
 }
 
-static const struct device_class *find_class(const char *name)
-{
-    for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
-        if (strcmp((*class)->name, name) == 0)
-            return *class;
-    return NULL;
-}
-
-/* Puts a device where the memory map has it; NULL on failure. The machine owns it. */
-static struct device *create_device(struct machine *machine, const char *name, enum region_id id,
-                                    struct error *error)
-{
-    const struct device_class *class = find_class(name);
-    const struct region *region = memory_map_region(id);
-    struct machine_device *entry = &machine->devices[machine->device_count];
-    struct irq_line *irq = &machine->irq_lines[machine->device_count];
-    const struct device_resources resources = {
-        .irq = irq,
-        .loop = machine->loop,
-        .console = machine->console,
-        .memory = &machine->ram.memory,
-        .log = machine->log,
-    };
-
-    assert(class && region->spi != NO_SPI);
-    vm_connect_irq(&machine->vm, irq, (uint32_t)region->spi + GIC_SPI_BASE);
-    entry->device = class->create(&resources, error);
-    if (!entry->device) {
-        (void)error_add_context(error, "cannot create device '%s'", name);
-        return NULL;
-    }
-    entry->place = (struct device_place){region->base, (uint32_t)region->spi};
-    machine->device_count++;
-    return bus_add(&machine->bus, entry->device, region->base, error) ? entry->device : NULL;
-}
-
-static bool create_devices(struct machine *machine, struct error *error)
-{
-    bus_init(&machine->bus, &machine->arena);
-    if (!create_device(machine, "pl011", REGION_UART, error) ||
-        !create_device(machine, "pl031", REGION_RTC, error))
-        return false;
-    machine->gpio = create_device(machine, "pl061", REGION_GPIO, error);
-    return machine->gpio && bus_freeze(&machine->bus, error);
-}
-
 static bool create_vcpu_slots(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
@@ -283,10 +242,11 @@ static bool wire(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
 
-    return boot_open_files(&machine->files, options, error) && kvm_open(&machine->kvm, error) &&
+    return machine_choose_devices(machine, error) &&
+           boot_open_files(&machine->files, options, error) && kvm_open(&machine->kvm, error) &&
            vcpu_features_choose(&machine->kvm, options, &machine->features, error) &&
            create_memory(machine, error) && block_signals(error) && create_loop(machine, error) &&
-           create_console(machine, error) && create_devices(machine, error) &&
+           create_console(machine, error) && machine_create_devices(machine, error) &&
            create_vcpu_slots(machine, error);
 }
 
@@ -318,8 +278,7 @@ void machine_destroy(struct machine *machine)
     if (!machine)
         return;
     machine_power_off(machine);
-    for (size_t i = machine->device_count; i-- > 0;)
-        machine->devices[i].device->ops->destroy(machine->devices[i].device);
+    machine_destroy_devices(machine);
     if (machine->console)
         console_destroy(machine->console);
     event_timer_finish(&machine->key_release);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What machine.c (wiring and the run) and machine_power.c (power-on to power-off) share.
+ * What the files of the machine share: wiring and the run in machine.c, power-on to power-off in
+ * machine_power.c, the devices in machine_devices.c.
  */
 #ifndef ARMLET_SRC_MACHINE_INTERNAL_H
 #define ARMLET_SRC_MACHINE_INTERNAL_H
@@ -23,7 +24,11 @@
 #include "vgic.h"
 #include "vm.h"
 
-enum { MACHINE_MAX_DEVICES = 8 };
+/* A device that the machine will have, known before anything is made. */
+struct device_choice {
+    const struct device_class *class;
+    struct property_list properties;
+};
 
 struct machine {
     const struct options *options;
@@ -39,10 +44,12 @@ struct machine {
     struct event_loop *loop;
     struct console *console;
     struct bus bus;
-    struct machine_device devices[MACHINE_MAX_DEVICES];
-    struct irq_line irq_lines[MACHINE_MAX_DEVICES];
+    struct device_choice *choices;
+    size_t choice_count;
+    struct machine_device *devices; /* the nth is of the nth choice */
     size_t device_count;
-    struct device *gpio;
+    uint32_t spis_taken; /* of those from REGION_DEVICES on */
+    uint64_t room_taken; /* in REGION_DEVICES, bytes */
     struct vcpu *vcpus;
     uint64_t *affinities;
     struct vcpu_environment environment;
@@ -66,6 +73,13 @@ struct machine {
     bool ended;
     struct machine_result result;
 };
+
+/* machine_devices.c: what the options ask for is judged first, and made once there is a console. */
+bool machine_choose_devices(struct machine *machine, struct error *error) WARN_UNUSED;
+bool machine_create_devices(struct machine *machine, struct error *error) WARN_UNUSED;
+void machine_destroy_devices(struct machine *machine);
+/* The machine's first device of a class, or NULL. */
+struct device *machine_find_device(const struct machine *machine, const char *class_name);
 
 /*
  * created/stopping -> ready: resets the devices, makes a new VM with vGIC and vCPUs, loads the

@@ -31,6 +31,8 @@ static int run(const struct options *options, struct error *error)
     };
     struct machine_result result = {.outcome = MACHINE_POWERED_OFF};
 
+    if (options->list_devices)
+        return machine_print_devices(error) ? EXIT_STATUS_OK : exit_status_of_error(error->code);
     struct machine *machine = machine_create(options, &log, error);
     if (!machine)
         return exit_status_of_error(error->code);

@@ -1,27 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory_map.h"
 
+#include <string.h>
+
 #define KIB(n) ((uint64_t)(n) << 10)
 #define GIB(n) ((uint64_t)(n) << 30)
 
 static const struct region regions[REGION_COUNT] = {
-    [REGION_GICD] = {"gicd", "GIC distributor", {0x08000000}, KIB(64), NO_SPI},
-    [REGION_GICC] = {"gicc", "GICv2 CPU interface", {0x08010000}, KIB(64), NO_SPI},
-    [REGION_GICV2M] = {"gicv2m", "GICv2m MSI frame (reserved)", {0x08020000}, KIB(4), NO_SPI},
-    [REGION_ITS] = {"its", "GICv3 interrupt translation service", {0x08080000}, KIB(128), NO_SPI},
-    [REGION_GICR] = {"gicr", "GICv3 redistributors", {0x080a0000}, 0xf60000, NO_SPI},
-    [REGION_UART] = {"uart", "PL011 UART", {0x09000000}, KIB(4), 1},
-    [REGION_RTC] = {"rtc", "PL031 real-time clock", {0x09010000}, KIB(4), 2},
-    [REGION_GPIO] = {"gpio", "PL061 GPIO, power key on line 3", {0x09030000}, KIB(4), 7},
-    [REGION_PVTIME] = {"pvtime", "stolen time (DEN0057)", {0x090a0000}, KIB(64), NO_SPI},
-    [REGION_RAM] = {"ram", "RAM", {GIB(1)}, 0, NO_SPI},
+    [REGION_GICD] = {"gicd", "GIC distributor", {0x08000000}, KIB(64), NO_SPI, NULL},
+    [REGION_GICC] = {"gicc", "GICv2 CPU interface", {0x08010000}, KIB(64), NO_SPI, NULL},
+    [REGION_GICV2M] = {"gicv2m", "GICv2m MSI frame (reserved)", {0x08020000}, KIB(4), NO_SPI, NULL},
+    [REGION_ITS] =
+        {"its", "GICv3 interrupt translation service", {0x08080000}, KIB(128), NO_SPI, NULL},
+    [REGION_GICR] = {"gicr", "GICv3 redistributors", {0x080a0000}, 0xf60000, NO_SPI, NULL},
+    [REGION_UART] = {"uart", "PL011 UART", {0x09000000}, KIB(4), 1, "pl011"},
+    [REGION_RTC] = {"rtc", "PL031 real-time clock", {0x09010000}, KIB(4), 2, "pl031"},
+    [REGION_GPIO] = {"gpio", "PL061 GPIO, power key on line 3", {0x09030000}, KIB(4), 7, "pl061"},
+    [REGION_PVTIME] = {"pvtime", "stolen time (DEN0057)", {0x090a0000}, KIB(64), NO_SPI, NULL},
+    [REGION_DEVICES] =
+        {"devices", "devices of plugins, with SPIs from this", {0x0c100000}, KIB(1024), 120, NULL},
+    [REGION_RAM] = {"ram", "RAM", {GIB(1)}, 0, NO_SPI, NULL},
     [REGION_GICR_HIGH] =
-        {"gicr-high", "GICv3 redistributors, second region", {GIB(256)}, 0, NO_SPI},
+        {"gicr-high", "GICv3 redistributors, second region", {GIB(256)}, 0, NO_SPI, NULL},
 };
 
 const struct region *memory_map_region(enum region_id id)
 {
     return &regions[id];
+}
+
+const struct region *memory_map_find_device(const char *class_name)
+{
+    for (size_t i = 0; i < REGION_COUNT; i++)
+        if (regions[i].device && strcmp(regions[i].device, class_name) == 0)
+            return &regions[i];
+    return NULL;
 }
 
 uint32_t memory_map_low_redistributors(void)

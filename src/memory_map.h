@@ -22,6 +22,7 @@ enum region_id {
     REGION_RTC,
     REGION_GPIO,
     REGION_PVTIME,
+    REGION_DEVICES,
     REGION_RAM,
     REGION_GICR_HIGH,
     REGION_COUNT,
@@ -34,10 +35,13 @@ struct region {
     const char *purpose;
     gpa_t base;
     uint64_t size_bytes; /* the room set aside; 0: as much as is asked for */
-    int spi;             /* SPI number (INTID - 32), or NO_SPI */
+    int spi;             /* SPI number (INTID - 32), or NO_SPI; of REGION_DEVICES the first */
+    const char *device;  /* the class of the device that lives here; NULL: none does */
 };
 
 const struct region *memory_map_region(enum region_id id);
+/* The region of a class of devices; NULL if it has none, and is placed in REGION_DEVICES. */
+const struct region *memory_map_find_device(const char *class_name);
 
 /* Private peripheral interrupts (INTID - 16), as the Base System Architecture (DEN0094) has them.
  */
@@ -52,7 +56,7 @@ enum ppi {
 enum {
     GIC_SPI_BASE = 32, /* INTID of SPI 0 */
     GIC_PPI_BASE = 16, /* INTID of PPI 0 */
-    GIC_SPI_COUNT = 128,
+    GIC_SPI_COUNT = 160,
     GICV3_REDIST_BYTES = 0x20000, /* RD_base and SGI_base frames of one vCPU */
     GICV2_MAX_VCPUS = 8,
 };

@@ -351,5 +351,6 @@ void options_finish(struct options *options)
     free(options->append_memory);
     free(options->overlay_paths);
     free(options->pin_cpus);
+    free(options->devices.items);
     *options = (struct options){.append = ""};
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "armlet/error.h"
+#include "armlet/property.h"
 
 enum command {
     COMMAND_RUN,
@@ -39,6 +40,17 @@ enum feature_choice { FEATURE_AUTO, FEATURE_OFF, FEATURE_ON };
 
 enum { PIN_NONE = -1, MAX_VCPUS = 512 };
 
+/* What was asked for by name and with properties. */
+struct option_request {
+    const char *name;
+    struct property_list properties;
+};
+
+struct option_request_list {
+    struct option_request *items; /* in the order given */
+    size_t count;
+};
+
 struct options {
     enum command command;
     enum command help_for;
@@ -58,6 +70,9 @@ struct options {
     enum gic_choice gic;
     enum its_choice its;
     enum feature_choice pmu, sve, pauth, mte, aarch32_el1, steal_time;
+
+    struct option_request_list devices; /* --device */
+    bool list_devices;                  /* --device help: show the classes, run nothing */
 
     /* the host's side */
     enum console_kind console;

@@ -64,6 +64,10 @@ bool options_apply(struct option_parser *parser, const struct option_row *row, c
 /* Makes `text`, from malloc, memory of the options; frees it on failure. */
 bool options_own(struct options *options, char *text, struct error *error) WARN_UNUSED;
 
+/* Adds what `text`, NAME[,key[=value]]..., asks for; ",," is a comma of a value or a name. */
+bool options_add_request(struct options *options, const char *text,
+                         struct option_request_list *list, struct error *error) WARN_UNUSED;
+
 /* Applies all options of the file at `path`. Fails with ERROR_FILE if it can't be read. */
 bool options_read_file(struct option_parser *parser, const char *path,
                        struct error *error) WARN_UNUSED;

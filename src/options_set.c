@@ -129,6 +129,19 @@ static bool add_overlay(struct option_parser *parser, const struct option_row *r
     return true;
 }
 
+static bool add_device(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error)
+{
+    struct options *options = parser->options;
+
+    (void)row;
+    if (strcmp(value, "help") == 0) {
+        options->list_devices = true;
+        return true;
+    }
+    return options_add_request(options, value, &options->devices, error);
+}
+
 static bool set_cpus(struct option_parser *parser, const struct option_row *row, const char *value,
                      struct error *error)
 {

@@ -26,6 +26,7 @@
 #include "armlet/error.h"
 #include "armlet/gpa.h"
 #include "armlet/irq.h"
+#include "armlet/property.h"
 
 struct console;
 struct device;
@@ -62,16 +63,25 @@ struct device {
 /* What a device may be lent. All of it outlives the device; members a class doesn't use are NULL.
  */
 struct device_resources {
-    struct irq_line *irq;
+    struct irq_line *irq;            /* irq[0] to irq[class->extra_irqs] */
+    struct property_list properties; /* of --device; keys and values fit class->properties */
     struct event_loop *loop;
     struct console *console;
     struct guest_memory *memory;
     struct log *log;
 };
 
-/* A kind of device that the machine can create by name. */
+/*
+ * A kind of device that the machine can create by name, for itself or for `--device NAME`. The
+ * machine puts it where the memory map has a place for it; a class without one may ask for a place
+ * or is given a free one.
+ */
 struct device_class {
-    const char *name;
+    const char *name;                      /* static, lower case */
+    const char *purpose;                   /* a few words for `--device help` */
+    const struct property_row *properties; /* what --device may say about it; NULL: nothing */
+    uint32_t extra_irqs;                   /* lines beside the first, at the SPIs that follow */
+    gpa_t base; /* where it has to be, a multiple of 4 KiB; 0: wherever there is room */
     struct device *(*create)(const struct device_resources *resources, struct error *error);
 };
 

@@ -6,6 +6,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* The built-in guest is an arm64 program; here it need only start like one: `b .` */
+__asm__(".pushsection .rodata\n"
+        ".globl builtin_guest, builtin_guest_end\n"
+        "builtin_guest:\n"
+        ".rept 1024\n"
+        ".long 0x14000000\n"
+        ".endr\n"
+        "builtin_guest_end:\n"
+        ".popsection\n");
+
 struct trial trial;
 static unsigned open_before;
 

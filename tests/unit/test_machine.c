@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "builtin_guest.h"
 #include "devices/pl061.h"
 #include "kvm_failures.h"
 #include "kvm_machine.h"
@@ -20,16 +19,6 @@
 #include "vcpu_registers.h"
 
 Suite *unit_suite(void);
-
-/* The built-in guest is an arm64 program; here it need only start like one: `b .` */
-__asm__(".pushsection .rodata\n"
-        ".globl builtin_guest, builtin_guest_end\n"
-        "builtin_guest:\n"
-        ".rept 1024\n"
-        ".long 0x14000000\n"
-        ".endr\n"
-        "builtin_guest_end:\n"
-        ".popsection\n");
 
 #define UART     UINT64_C(0x09000000)
 #define GPIO     UINT64_C(0x09030000)

@@ -2,10 +2,10 @@
 # Unit tests: one program a line of UNIT_TESTS, linked from its own file, the common main, and the
 # objects that unit_NAME lists. They run on the machine that builds, under sanitizers.
 
-UNIT_TESTS := core event_loop bus memory options options_value options_file \
+UNIT_TESTS := core event_loop property bus memory options options_value options_file \
     fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 \
     console console_kinds terminal image instruction translate no_syndrome \
-    kvm vm vgic vcpu machine doctor
+    kvm vm vgic vcpu machine machine_devices doctor
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
 unit_event_loop := src/error src/event_loop src/log
@@ -13,15 +13,17 @@ fdt_objects := fdt/fdt_writer fdt/fdt_file fdt/fdt_edit fdt/fdt_overlay src/erro
 unit_fdt_writer := $(fdt_objects)
 unit_fdt_file    := $(fdt_objects) tests/unit/fdt_fixture
 unit_fdt_overlay := $(unit_fdt_file)
+property_objects := src/property src/options_suggest src/options_value src/error
 unit_bus := src/error src/arena src/bus
 unit_memory := src/error src/guest_memory src/memory_backing
 options_objects := src/options src/options_set src/options_value src/options_file \
-    src/options_help src/options_suggest src/error
+    src/options_help src/options_suggest src/options_request src/error
 unit_options       := $(options_objects)
+unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
 device_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
-    devices/pl031 devices/pl061 src/error src/log tests/unit/fake_irq \
+    devices/pl031 devices/pl061 $(property_objects) src/log tests/unit/fake_irq \
     tests/unit/fake_console tests/unit/fake_event_loop tests/unit/fake_wall_clock \
     tests/unit/fake_fdt_writer tests/unit/primecell_checks
 unit_pl011       := $(device_objects) tests/unit/pl011_fixture
@@ -52,11 +54,12 @@ unit_vgic := $(unit_vm) src/vgic src/memory_map
 unit_vcpu := $(unit_vgic) src/vcpu src/vcpu_registers src/bus src/arena \
     src/lifecycle src/event_loop src/log src/register_dump src/no_syndrome src/mmio_decode \
     src/instruction src/translate src/vcpu_translate tests/unit/kvm_guest
-unit_machine := $(sort $(unit_vcpu) $(options_objects) $(fdt_objects) $(image_objects) \
-    $(unit_console) src/machine src/machine_power src/machine_plan src/machine_fdt src/boot \
-    src/memory_backing devices/builtin devices/primecell devices/wall_clock devices/pl011 \
-    devices/pl011_registers devices/pl031 devices/pl061 tests/unit/kvm_machine \
+unit_machine := $(sort $(unit_vcpu) $(options_objects) $(property_objects) $(fdt_objects) \
+    $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
+    src/machine_plan src/machine_fdt src/boot src/memory_backing devices/builtin \
+    devices/primecell devices/wall_clock devices/pl011 devices/pl011_registers devices/pl031 devices/pl061 tests/unit/kvm_machine \
     tests/unit/kvm_machine_boot)
+unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
 
 # KVM's structures are arm64's whatever this machine is.
 UNIT_CC       ?= $(CC)

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which devices the machine has, and where: those of every machine, and those of --device. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "machine_internal.h"
+#include "memory_map.h"
+#include "options_suggest.h"
+
+/* What every machine has; the device tree names them in this order. */
+static const char *const usual_devices[] = {"pl011", "pl031", "pl061"};
+enum { USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]) };
+
+#define PLACE_BYTES UINT64_C(0x1000) /* the granule of places */
+
+static const struct device_class *find_class(const char *name)
+{
+    for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
+        if (strcmp((*class)->name, name) == 0)
+            return *class;
+    return NULL;
+}
+
+static bool refuse_name(const char *name, struct error *error)
+{
+    struct suggestion suggestion;
+
+    suggestion_init(&suggestion, name, strlen(name));
+    for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
+        suggestion_offer(&suggestion, (*class)->name);
+    if (suggestion.best)
+        return error_set(error, ERROR_USAGE, 0, "--device %s: unknown device: did you mean '%s'?",
+                         name, suggestion.best);
+    return error_set(error, ERROR_USAGE, 0,
+                     "--device %s: unknown device: '--device help' lists what there is", name);
+}
+
+/* A class with a place of its own can be there once. */
+static bool check_alone(const struct machine *machine, const struct device_class *class,
+                        struct error *error)
+{
+    if (!memory_map_find_device(class->name) && !class->base.value)
+        return true;
+    for (size_t i = 0; i < machine->choice_count; i++) {
+        if (machine->choices[i].class != class)
+            continue;
+        if (i < USUAL_DEVICE_COUNT)
+            return error_set(error, ERROR_USAGE, 0, "--device %s: every machine has one already",
+                             class->name);
+        return error_set(error, ERROR_USAGE, 0,
+                         "--device %s: given twice, and there is a place for one", class->name);
+    }
+    return true;
+}
+
+static bool choose(struct machine *machine, const char *name, struct property_list properties,
+                   struct error *error)
+{
+    const struct device_class *class = find_class(name);
+
+    if (!class)
+        return refuse_name(name, error);
+    if (!check_alone(machine, class, error))
+        return false;
+    if (!property_list_read(&properties, class->properties, NULL, error))
+        return error_add_context(error, "--device %s", name);
+    machine->choices[machine->choice_count++] = (struct device_choice){class, properties};
+    return true;
+}
+
+bool machine_choose_devices(struct machine *machine, struct error *error)
+{
+    const struct option_request_list *asked = &machine->options->devices;
+    size_t most = USUAL_DEVICE_COUNT + asked->count;
+
+    machine->choices = arena_alloc(&machine->arena, most, sizeof(*machine->choices), error);
+    machine->devices = arena_alloc(&machine->arena, most, sizeof(*machine->devices), error);
+    if (!machine->choices || !machine->devices)
+        return false;
+    for (size_t i = 0; i < USUAL_DEVICE_COUNT; i++)
+        if (!choose(machine, usual_devices[i], (struct property_list){0}, error))
+            return false;
+    for (size_t i = 0; i < asked->count; i++)
+        if (!choose(machine, asked->items[i].name, asked->items[i].properties, error))
+            return false;
+    return true;
+}
+
+/* The next SPIs of those that no region has. */
+static bool take_spis(struct machine *machine, uint32_t count, uint32_t *spi, struct error *error)
+{
+    uint32_t first = (uint32_t)memory_map_region(REGION_DEVICES)->spi + machine->spis_taken;
+
+    if (count > GIC_SPI_COUNT - first)
+        return error_set(error, ERROR_USAGE, 0, "no interrupt is left for it");
+    machine->spis_taken += count;
+    *spi = first;
+    return true;
+}
+
+/* The next room for a device that may be anywhere. */
+static bool take_room(struct machine *machine, uint64_t size_bytes, gpa_t *base,
+                      struct error *error)
+{
+    const struct region *region = memory_map_region(REGION_DEVICES);
+    uint64_t left = region->size_bytes - machine->room_taken;
+
+    if (size_bytes > left)
+        return error_set(error, ERROR_USAGE, 0,
+                         "no room is left for its 0x%" PRIx64 " bytes at 0x%" PRIx64, size_bytes,
+                         gpa_add(region->base, machine->room_taken).value);
+    *base = gpa_add(region->base, machine->room_taken);
+    machine->room_taken += (size_bytes + PLACE_BYTES - 1) & ~(PLACE_BYTES - 1);
+    return true;
+}
+
+static bool connect_irqs(struct machine *machine, const struct device_class *class, uint32_t spi,
+                         struct irq_line **lines, struct error *error)
+{
+    uint32_t count = class->extra_irqs + 1;
+
+    *lines = arena_alloc(&machine->arena, count, sizeof(**lines), error);
+    if (!*lines)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        vm_connect_irq(&machine->vm, &(*lines)[i], GIC_SPI_BASE + spi + i);
+    return true;
+}
+
+static bool place(struct machine *machine, const struct device_class *class,
+                  struct machine_device *entry, struct error *error)
+{
+    const struct region *region = memory_map_find_device(class->name);
+
+    if (region)
+        entry->place.base = region->base;
+    else if (class->base.value)
+        entry->place.base = class->base;
+    else if (!take_room(machine, entry->device->size_bytes, &entry->place.base, error))
+        return false;
+    return bus_add(&machine->bus, entry->device, entry->place.base, error);
+}
+
+static bool create(struct machine *machine, const struct device_choice *choice, struct error *error)
+{
+    const struct region *region = memory_map_find_device(choice->class->name);
+    struct machine_device *entry = &machine->devices[machine->device_count];
+    struct device_resources resources = {
+        .properties = choice->properties,
+        .loop = machine->loop,
+        .console = machine->console,
+        .memory = &machine->ram.memory,
+        .log = machine->log,
+    };
+
+    if (region)
+        entry->place.spi = (uint32_t)region->spi;
+    else if (!take_spis(machine, choice->class->extra_irqs + 1, &entry->place.spi, error))
+        return false;
+    if (!connect_irqs(machine, choice->class, entry->place.spi, &resources.irq, error))
+        return false;
+    entry->device = choice->class->create(&resources, error);
+    if (!entry->device)
+        return false;
+    machine->device_count++;
+    return place(machine, choice->class, entry, error);
+}
+
+bool machine_create_devices(struct machine *machine, struct error *error)
+{
+    bus_init(&machine->bus, &machine->arena);
+    for (size_t i = 0; i < machine->choice_count; i++)
+        if (!create(machine, &machine->choices[i], error))
+            return error_add_context(error, "cannot create device '%s'",
+                                     machine->choices[i].class->name);
+    return bus_freeze(&machine->bus, error);
+}
+
+struct device *machine_find_device(const struct machine *machine, const char *class_name)
+{
+    for (size_t i = 0; i < machine->device_count; i++)
+        if (strcmp(machine->choices[i].class->name, class_name) == 0)
+            return machine->devices[i].device;
+    return NULL;
+}
+
+void machine_destroy_devices(struct machine *machine)
+{
+    while (machine->device_count > 0) {
+        struct device *device = machine->devices[--machine->device_count].device;
+
+        device->ops->destroy(device);
+    }
+}
+
+static bool is_usual(const char *name)
+{
+    for (size_t i = 0; i < USUAL_DEVICE_COUNT; i++)
+        if (strcmp(usual_devices[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void print_class(const struct device_class *class)
+{
+    const char *there = is_usual(class->name) ? " (in every machine)" : "";
+
+    printf("%-12s %s%s\n", class->name, class->purpose, there);
+    for (const struct property_row *row = class->properties; row && row->key; row++)
+        printf("    %-12s %s\n", row->key, row->help);
+}
+
+bool machine_print_devices(struct error *error)
+{
+    for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
+        print_class(*class);
+    return fflush(stdout) == 0 ||
+           error_set(error, ERROR_HOST, errno, "cannot write to standard output");
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/* NAME[,key[=value]]...: what --device and --plugin take. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options_internal.h"
+
+/* Ends `text` at its first single comma and returns what follows; NULL: nothing does. */
+static char *split(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from; from++) {
+        if (*from == ',' && from[1] != ',') {
+            *to = '\0';
+            return text + (from - text) + 1;
+        }
+        if (*from == ',')
+            from++;
+        *to++ = *from;
+    }
+    *to = '\0';
+    return NULL;
+}
+
+static bool take_property(char *item, struct property *property, struct error *error)
+{
+    char *equals = strchr(item, '=');
+
+    if (*item == '\0' || equals == item)
+        return error_set(error, ERROR_USAGE, 0, "after a comma goes a property: key=value");
+    if (equals)
+        *equals = '\0';
+    *property = (struct property){.key = item, .value = equals ? equals + 1 : "on"};
+    return true;
+}
+
+static size_t count_commas(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text++)
+        count += *text == ',';
+    return count;
+}
+
+static bool own_bytes(struct options *options, void *bytes, struct error *error)
+{
+    return bytes ? options_own(options, bytes, error)
+                 : error_set(error, ERROR_HOST, ENOMEM, "cannot keep the options");
+}
+
+static bool parse_request(struct options *options, const char *text, struct option_request *request,
+                          struct error *error)
+{
+    char *copy = strdup(text);
+    if (!own_bytes(options, copy, error))
+        return false;
+    struct property *items = calloc(count_commas(text) + 1, sizeof(*items));
+    if (!own_bytes(options, items, error))
+        return false;
+
+    char *rest = split(copy);
+    *request = (struct option_request){.name = copy, .properties.items = items};
+    if (*copy == '\0')
+        return error_set(error, ERROR_USAGE, 0, "the name before the comma is missing");
+    while (rest) {
+        char *item = rest;
+
+        rest = split(item);
+        if (!take_property(item, &items[request->properties.count], error))
+            return false;
+        request->properties.count++;
+    }
+    return true;
+}
+
+bool options_add_request(struct options *options, const char *text,
+                         struct option_request_list *list, struct error *error)
+{
+    struct option_request *items = realloc(list->items, (list->count + 1) * sizeof(*items));
+
+    if (!items)
+        return error_set(error, ERROR_HOST, ENOMEM, "cannot keep the options");
+    list->items = items;
+    if (!parse_request(options, text, &items[list->count], error))
+        return false;
+    list->count++;
+    return true;
+}
