@@ -58,6 +58,7 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c \
     src/doctor_map.c \
     src/image/image.c src/image/decompress.c src/image/elf.c src/image/zboot.c \
     src/image/identify.c src/image/file.c
+src_SOURCES += src/vm_regions.c src/coalesced.c
 devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c

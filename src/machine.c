@@ -217,6 +217,7 @@ static bool create_vcpu_slots(struct machine *machine, struct error *error)
         return false;
     machine->environment = (struct vcpu_environment){
         .bus = &machine->bus,
+        .coalesced = &machine->coalesced,
         .memory = &machine->ram.memory,
         .log = machine->log,
         .unassigned_limit = &machine->unassigned_limit,
@@ -266,6 +267,7 @@ struct machine *machine_create(const struct options *options, struct log *log, s
     machine->vgic.its_fd = -1;
     machine->ram.fd = -1;
     machine->pvtime.fd = -1;
+    coalesced_init(&machine->coalesced, &machine->bus);
     machine->signals.fd = -1;
     if (wire(machine, error))
         return machine;
@@ -294,6 +296,7 @@ void machine_destroy(struct machine *machine)
     kvm_close(&machine->kvm);
     boot_close_files(&machine->files);
     arena_finish(&machine->arena);
+    coalesced_finish(&machine->coalesced);
     free(machine);
 }
 

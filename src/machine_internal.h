@@ -14,6 +14,7 @@
 #include "armlet/event_loop.h"
 #include "boot.h"
 #include "bus.h"
+#include "coalesced.h"
 #include "kvm.h"
 #include "lifecycle.h"
 #include "machine.h"
@@ -44,6 +45,7 @@ struct machine {
     struct event_loop *loop;
     struct console *console;
     struct bus bus;
+    struct coalesced coalesced;
     struct device_choice *choices;
     size_t choice_count;
     struct machine_device *devices; /* the nth is of the nth choice */

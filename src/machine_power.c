@@ -75,6 +75,8 @@ static bool create_vcpus(struct machine *machine, struct error *error)
         if (!vcpu_create(&machine->vcpus[i], &machine->vm, i, &machine->environment, &target,
                          error))
             return false;
+    coalesced_attach(&machine->coalesced, &machine->vm, machine->vcpus[0].run,
+                     machine->environment.run_bytes);
     return true;
 }
 
@@ -163,6 +165,7 @@ bool machine_power_on(struct machine *machine, struct error *error)
 
 void machine_power_off(struct machine *machine)
 {
+    coalesced_detach(&machine->coalesced);
     for (uint32_t i = 0; machine->vcpus && i < machine->options->vcpu_count; i++) {
         vcpu_destroy(&machine->vcpus[i]);
         machine->vcpus[i].state = VCPU_OFF;

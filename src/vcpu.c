@@ -79,6 +79,7 @@ bool vcpu_create(struct vcpu *vcpu, const struct vm *vm, uint32_t index,
     vcpu->index = index;
     vcpu->environment = environment;
     vcpu->bus = environment->bus;
+    vcpu->coalesced = environment->coalesced;
     vcpu->run = NULL;
     vcpu->fd = kvm_sys_ioctl(vm->fd, KVM_CREATE_VCPU, index);
     if (vcpu->fd < 0)
@@ -315,6 +316,9 @@ static void run_loop(struct vcpu *vcpu)
         int result = kvm_sys_ioctl(vcpu->fd, KVM_RUN, 0);
 
         vcpu->counters.exits++;
+        /* What the guest did before this exit comes before it. */
+        if (__builtin_expect(coalesced_pending(vcpu->coalesced), 0))
+            coalesced_drain(vcpu->coalesced);
         if (__builtin_expect(result < 0, 0)) {
             if (!handle_run_error(vcpu, errno))
                 return;

@@ -8,8 +8,8 @@
  * stores the outcome and sends `left`, and nothing else.
  *
  * The way from KVM_RUN's return to a device and to the next KVM_RUN takes no lock, allocates
- * nothing and makes no system call of its own; only accesses without a syndrome ask KVM for
- * registers.
+ * nothing and makes no system call of its own; only coalesced writes that wait take their lock,
+ * and accesses without a syndrome ask KVM for registers.
  */
 #ifndef ARMLET_SRC_VCPU_H
 #define ARMLET_SRC_VCPU_H
@@ -26,6 +26,7 @@
 #include "armlet/guest_memory.h"
 #include "armlet/log.h"
 #include "bus.h"
+#include "coalesced.h"
 #include "lifecycle.h"
 #include "options.h"
 #include "vcpu_features.h"
@@ -54,6 +55,7 @@ struct vcpu_counters {
 /* What all vCPUs of a machine share; constant while they run. */
 struct vcpu_environment {
     const struct bus *bus;
+    struct coalesced *coalesced; /* drained before each exit is handled */
     const struct guest_memory *memory;
     struct log *log;
     struct log_limit *unassigned_limit; /* of accesses to where nothing is */
@@ -70,6 +72,7 @@ struct vcpu {
     struct kvm_run *run;
     const struct bus *bus;
     struct bus_cursor cursor;
+    struct coalesced *coalesced;
     const struct vcpu_environment *environment;
 
     _Alignas(CACHE_LINE_BYTES) struct vcpu_counters counters;

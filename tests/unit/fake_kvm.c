@@ -89,6 +89,7 @@ void fake_kvm_init(struct fake_kvm *fake)
         KVM_CAP_STEAL_TIME,
         KVM_CAP_IRQFD,
         KVM_CAP_IOEVENTFD,
+        KVM_CAP_READONLY_MEM,
     };
 
     *fake = (struct fake_kvm){
@@ -103,6 +104,7 @@ void fake_kvm_init(struct fake_kvm *fake)
     for (size_t i = 0; i < sizeof(present) / sizeof(present[0]); i++)
         fake_kvm_set_capability(fake, present[i], 1);
     fake_kvm_set_capability(fake, KVM_CAP_ARM_VM_IPA_SIZE, ABLE_IPA_BITS);
+    fake_kvm_set_capability(fake, KVM_CAP_COALESCED_MMIO, FAKE_KVM_RING_PAGE);
 }
 
 void fake_kvm_install(struct fake_kvm *fake)
@@ -477,9 +479,14 @@ static int run(const struct object *object)
     for (;;) {
         (void)pthread_mutex_lock(&lock);
         int result = next_step(object, kickable, &step);
+        bool absorbed = step && fake_kvm_absorbs(fake, step);
+        if (absorbed)
+            fake->vm.vcpus[object->index].reading = NULL;
         (void)pthread_mutex_unlock(&lock);
         if (result < 0)
             return result;
+        if (absorbed)
+            continue;
         if (!step || step->kind == FAKE_STEP_WAIT || step->kind == FAKE_STEP_WAIT_IRQ)
             result = wait_in_guest(fake, area, step);
         else if (step->kind == FAKE_STEP_HOOK)

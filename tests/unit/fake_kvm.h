@@ -25,7 +25,10 @@ enum {
     FAKE_KVM_CAPABILITIES = 48,
     FAKE_KVM_BOOTS = 4,
     FAKE_KVM_VCPUS = 16,
-    FAKE_KVM_SLOTS = 4,
+    FAKE_KVM_SLOTS = 8,
+    FAKE_KVM_DOORBELLS = 8,
+    FAKE_KVM_IRQFDS = 4,
+    FAKE_KVM_ZONES = 4,
     FAKE_KVM_REGISTERS = 32,
     FAKE_KVM_ATTRIBUTES = 64,
     FAKE_KVM_IRQS = 64,
@@ -68,11 +71,12 @@ struct fake_step {
     {                                                                                              \
         .kind = FAKE_STEP_WAIT_IRQ, .address = (intid), .value = (level)                           \
     }
-/* The value that has to be in the run area when the guest goes on. */
+/* The value that has to be in the run area when the guest goes on, or in a read-only slot. */
 #define FAKE_READ(where, bytes, expected)                                                          \
     {                                                                                              \
         .kind = FAKE_STEP_READ, .address = (where), .size_bytes = (bytes), .value = (expected)     \
     }
+/* No exit where a doorbell or the ring of coalesced writes takes it, as in the kernel. */
 #define FAKE_WRITE(where, bytes, what)                                                             \
     {                                                                                              \
         .kind = FAKE_STEP_WRITE, .address = (where), .size_bytes = (bytes), .value = (what)        \
@@ -155,8 +159,14 @@ struct fake_vcpu {
 struct fake_vm {
     unsigned long type; /* as given to KVM_CREATE_VM */
     bool no_syndrome_exits, mte;
-    struct kvm_userspace_memory_region slots[FAKE_KVM_SLOTS];
-    size_t slot_count;
+    struct kvm_userspace_memory_region slots[FAKE_KVM_SLOTS]; /* by number; no size: none */
+    size_t slot_count;                                        /* of those there are */
+    struct kvm_ioeventfd doorbells[FAKE_KVM_DOORBELLS];
+    size_t doorbell_count;
+    struct kvm_irqfd irqfds[FAKE_KVM_IRQFDS];
+    size_t irqfd_count;
+    struct kvm_coalesced_mmio_zone zones[FAKE_KVM_ZONES];
+    size_t zone_count;
     uint32_t gic_type; /* KVM_DEV_TYPE_..., 0: none */
     bool gic_initialised, its_initialised, has_its;
     struct fake_vcpu vcpus[FAKE_KVM_VCPUS];

@@ -10,7 +10,6 @@ enum {
     FIRST_PPI = 16,
     FIRST_SPI = 32,
     MINIMUM_IPA_BITS = 32,
-    DEFAULT_IPA_BITS = 40,
 };
 
 /* ---- system, VM ---- */
@@ -61,38 +60,6 @@ static int enable_capability(struct fake_kvm *fake, const struct object *object,
         fake->vm.mte = true;
     else
         return -EINVAL;
-    return 0;
-}
-
-static bool is_memory(const struct fake_vm *vm, uint64_t address, uint64_t size_bytes)
-{
-    for (size_t i = 0; i < vm->slot_count; i++) {
-        const struct kvm_userspace_memory_region *slot = &vm->slots[i];
-
-        if (address < slot->guest_phys_addr + slot->memory_size &&
-            slot->guest_phys_addr < address + size_bytes)
-            return true;
-    }
-    return false;
-}
-
-static int set_memory(struct fake_kvm *fake, const struct object *object, uintptr_t argument)
-{
-    const struct kvm_userspace_memory_region *region = (const void *)argument;
-    struct fake_vm *vm = &fake->vm;
-    unsigned bits = vm->type ? (unsigned)vm->type : DEFAULT_IPA_BITS;
-    const uint64_t in_page = 4095;
-
-    (void)object;
-    if ((region->guest_phys_addr | region->memory_size | region->userspace_addr) & in_page ||
-        region->memory_size == 0)
-        return -EINVAL;
-    if ((region->guest_phys_addr + region->memory_size - 1) >> bits)
-        return -EFAULT;
-    if (is_memory(vm, region->guest_phys_addr, region->memory_size) ||
-        region->slot != vm->slot_count || vm->slot_count == FAKE_KVM_SLOTS)
-        return -EEXIST;
-    vm->slots[vm->slot_count++] = *region;
     return 0;
 }
 
@@ -200,7 +167,7 @@ static int judge_vcpu_attribute(struct fake_kvm *fake, const struct object *obje
                    ? -EINVAL
                    : 0;
     case KVM_ARM_VCPU_PVTIME_CTRL:
-        if (value % PVTIME_ALIGNMENT || !is_memory(&fake->vm, value, PVTIME_ALIGNMENT))
+        if (value % PVTIME_ALIGNMENT || !fake_kvm_is_memory(&fake->vm, value, PVTIME_ALIGNMENT))
             return -EINVAL;
         return 0;
     default:
@@ -360,7 +327,11 @@ static const struct call calls[] = {
     {KVM_CHECK_EXTENSION, ON(SYSTEM) | ON(VM), check_extension},
     {KVM_CREATE_VM, ON(SYSTEM), create_vm},
     {KVM_ENABLE_CAP, ON(VM), enable_capability},
-    {KVM_SET_USER_MEMORY_REGION, ON(VM), set_memory},
+    {KVM_SET_USER_MEMORY_REGION, ON(VM), fake_kvm_set_memory},
+    {KVM_IOEVENTFD, ON(VM), fake_kvm_ioeventfd},
+    {KVM_IRQFD, ON(VM), fake_kvm_irqfd},
+    {KVM_REGISTER_COALESCED_MMIO, ON(VM), fake_kvm_coalesce},
+    {KVM_UNREGISTER_COALESCED_MMIO, ON(VM), fake_kvm_uncoalesce},
     {KVM_CREATE_DEVICE, ON(VM), create_device},
     {KVM_ARM_PREFERRED_TARGET, ON(VM), preferred_target},
     {KVM_CREATE_VCPU, ON(VM), create_vcpu},

@@ -20,6 +20,15 @@ struct object {
 typedef int fake_kvm_handler(struct fake_kvm *fake, const struct object *object,
                              uintptr_t argument);
 
+/* kvm_region_calls.c: what KVM handles without an exit. */
+fake_kvm_handler fake_kvm_set_memory, fake_kvm_ioeventfd, fake_kvm_irqfd, fake_kvm_coalesce,
+    fake_kvm_uncoalesce;
+bool fake_kvm_is_memory(const struct fake_vm *vm, uint64_t address, uint64_t size_bytes);
+/* Whether a read or a write is over without an exit. */
+bool fake_kvm_absorbs(struct fake_kvm *fake, const struct fake_step *step);
+/* The page of a vCPU's mapping that has the ring, as KVM_CAP_COALESCED_MMIO tells it. */
+enum { FAKE_KVM_RING_PAGE = 1 };
+
 /* NULL: a file of this kind doesn't know that request. */
 fake_kvm_handler *fake_kvm_find_handler(enum object_kind kind, unsigned long request);
 

@@ -78,6 +78,7 @@ void guest_init(struct guest *guest)
     ck_assert(vcpu_prepare_signals(&error));
     ck_assert(kvm_open(&guest->kvm, &error));
     init_bus(guest);
+    coalesced_init(&guest->coalesced, &guest->bus);
     init_loop(guest);
     guest->memory = (struct guest_memory){
         .base = GPA(GUEST_RAM_BASE),
@@ -91,6 +92,7 @@ void guest_init(struct guest *guest)
     ck_assert_int_ge(guest->log.fd, 0);
     guest->environment = (struct vcpu_environment){
         .bus = &guest->bus,
+        .coalesced = &guest->coalesced,
         .memory = &guest->memory,
         .log = &guest->log,
         .unassigned_limit = &guest->unassigned_limit,
@@ -112,6 +114,7 @@ void guest_finish(struct guest *guest)
     event_timer_finish(&guest->bound);
     event_notify_finish(&guest->left);
     event_loop_destroy(guest->loop);
+    coalesced_finish(&guest->coalesced);
     arena_finish(&guest->arena);
     free(guest->memory.host);
     (void)close(guest->log.fd);
@@ -127,6 +130,7 @@ static bool create_vcpus(struct guest *guest, struct error *error)
         if (!vcpu_create(&guest->vcpus[i], &guest->vm, i, &guest->environment, &guest->target,
                          error))
             return false;
+    coalesced_attach(&guest->coalesced, &guest->vm, guest->vcpus[0].run, FAKE_KVM_RUN_BYTES);
     return true;
 }
 
@@ -157,6 +161,7 @@ bool guest_create(struct guest *guest, struct error *error)
 
 void guest_destroy(struct guest *guest)
 {
+    coalesced_detach(&guest->coalesced);
     for (uint32_t i = 0; i < GUEST_VCPUS; i++) {
         vcpu_destroy(&guest->vcpus[i]);
         guest->vcpus[i].state = VCPU_OFF;

@@ -45,6 +45,7 @@ struct guest {
 
     struct arena arena;
     struct bus bus;
+    struct coalesced coalesced;
     struct guest_device device;
     struct guest_memory memory;
     struct log log;

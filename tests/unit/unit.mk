@@ -6,6 +6,7 @@ UNIT_TESTS := core event_loop property bus memory options options_value options_
     fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 \
     console console_kinds terminal image instruction translate no_syndrome \
     kvm vm vgic vcpu machine machine_devices doctor
+UNIT_TESTS += vm_regions
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
 unit_event_loop := src/error src/event_loop src/log
@@ -43,16 +44,17 @@ unit_translate   := src/translate src/guest_memory src/error
 unit_no_syndrome := src/no_syndrome src/mmio_decode src/instruction src/translate \
     src/vcpu_translate src/vcpu_registers src/kvm src/guest_memory src/error src/log \
     tests/unit/no_syndrome_fixture
+fake_kvm_objects := tests/unit/fake_kvm tests/unit/kvm_calls tests/unit/kvm_region_calls
 unit_doctor      := src/doctor src/doctor_host src/doctor_kvm src/doctor_memory src/doctor_print \
     src/doctor_map src/exit_status src/error src/memory_map src/kvm src/vm src/vgic \
     src/vcpu_features src/guest_memory tests/unit/doctor_fixture tests/unit/doctor_output \
-    tests/unit/fake_kvm tests/unit/kvm_calls
-unit_kvm  := src/kvm src/vcpu_features src/error tests/unit/fake_kvm tests/unit/kvm_calls \
-    tests/unit/kvm_failures
+    $(fake_kvm_objects)
+unit_kvm  := src/kvm src/vcpu_features src/error $(fake_kvm_objects) tests/unit/kvm_failures
 unit_vm   := $(unit_kvm) src/vm src/guest_memory
+unit_vm_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log
 unit_vgic := $(unit_vm) src/vgic src/memory_map
-unit_vcpu := $(unit_vgic) src/vcpu src/vcpu_registers src/bus src/arena \
-    src/lifecycle src/event_loop src/log src/register_dump src/no_syndrome src/mmio_decode \
+unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions)) src/vcpu src/vcpu_registers \
+    src/lifecycle src/event_loop src/register_dump src/no_syndrome src/mmio_decode \
     src/instruction src/translate src/vcpu_translate tests/unit/kvm_guest
 unit_machine := $(sort $(unit_vcpu) $(options_objects) $(property_objects) $(fdt_objects) \
     $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
