@@ -12,7 +12,8 @@
     }
 
 const struct feature_info feature_table[] = {
-    FEATURE(pmu, "pmu", "performance counters (PMUv3)", KVM_CAP_ARM_PMU_V3, 0, true),
+    /* KVM looks after the counters at every exit, which makes each a quarter dearer. */
+    FEATURE(pmu, "pmu", "performance counters (PMUv3)", KVM_CAP_ARM_PMU_V3, 0, false),
     FEATURE(sve, "sve", "scalable vectors (SVE)", KVM_CAP_ARM_SVE, 0, true),
     FEATURE(pauth, "pauth", "pointer authentication", KVM_CAP_ARM_PTRAUTH_ADDRESS,
             KVM_CAP_ARM_PTRAUTH_GENERIC, true),

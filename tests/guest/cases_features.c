@@ -35,6 +35,11 @@ static int has_aarch32(void)
     return host_has(KVM_CAP_ARM_EL1_32BIT);
 }
 
+static int has_pmu(void)
+{
+    return host_has(KVM_CAP_ARM_PMU_V3);
+}
+
 static int has_sve(void)
 {
     return host_has(KVM_CAP_ARM_SVE);
@@ -189,6 +194,15 @@ const struct guest_case feature_cases[] = {
      .steps = {EXPECT("PASS nisv")},
      .forbidden = "FAIL",
      .needs = has_all},
+    {.name = "linux 6.12 with performance counters",
+     .arguments = LINUX("pmu=on"),
+     .steps = {EXPECT("CHECK memory good"), EXPECT("CHECK pmu 1"), EXPECT("CHECK warnings 0")},
+     .needs = has_pmu,
+     .timeout_s = 300},
+    {.name = "linux 6.12 has no performance counters unless asked",
+     .arguments = LINUX("pmu=auto"),
+     .steps = {EXPECT("CHECK pmu 0")},
+     .timeout_s = 300},
     {.name = "linux 6.12 with SVE",
      .arguments = LINUX("sve=on"),
      .steps = LINUX_BOOTS,

@@ -472,7 +472,7 @@ END_TEST
 
 START_TEST(each_call_fails)
 {
-    OPTIONS("-c", "2", "--gic", "3", "--its", "on");
+    OPTIONS("-c", "2", "--gic", "3", "--its", "on", "--cpu=pmu=on");
     STEPS(&trial, 0, 0, reset);
     STEPS(&trial, 1, 1, power_off);
     check_each_call_fails(&trial.fake, trial_attempt, &trial, 60);
