@@ -44,7 +44,8 @@ SAN      ?= address,undefined
 LINKAGE  ?= -static
 
 # ---- sources ---------------------------------------------------------------------------------
-src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c \
+src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c src/ticks.c \
+    src/events.c src/exit_kind.c src/irq_watch.c src/vcpu_watch.c src/machine_watch.c \
     src/options.c src/options_set.c src/options_file.c src/options_help.c src/options_suggest.c \
     src/options_value.c src/options_request.c src/property.c \
     src/machine.c src/machine_devices.c src/machine_power.c src/machine_plan.c src/machine_fdt.c \

@@ -278,6 +278,7 @@ static struct device *pl031_create(const struct device_resources *resources, str
         free(pl031);
         return NULL;
     }
+    pl031->timer.name = "pl031 alarm";
     primecell_init(&pl031->cell, pl031_class.name, &pl031_ops, resources);
     pl031_reset(&pl031->cell.device);
     return &pl031->cell.device;

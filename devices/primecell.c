@@ -36,7 +36,7 @@ uint32_t primecell_read_id(uint32_t periph_id, uint64_t offset)
 void primecell_bad_access(struct primecell *cell, enum access_kind kind, uint64_t offset,
                           enum access_width width)
 {
-    if (log_limit_pass(&cell->bad_access) && cell->log != NULL) {
+    if (log_limit_pass(&cell->device.bad_accesses) && cell->log != NULL) {
         log_line(cell->log, LOG_WARNING, "%s: %u-bit %s at offset 0x%" PRIx64 " is no register",
                  cell->device.name, 8U * (unsigned)width, kind == ACCESS_READ ? "read" : "write",
                  offset);

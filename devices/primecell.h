@@ -28,7 +28,6 @@ struct primecell {
     struct device device;
     struct irq_line *irq;
     struct log *log;
-    struct log_limit bad_access;
     pthread_mutex_t lock; /* guards irq_level and what the embedding struct says */
     bool irq_level;       /* what was last driven */
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "armlet/counters.h"
 #include "console_backend.h"
 
 #define NS_PER_MS      1000000ULL
@@ -37,6 +38,7 @@ struct console {
     /* Written by the producer. */
     _Alignas(CACHE_LINE_BYTES) _Atomic size_t tail;
     uint64_t lost;
+    uint64_t unheard; /* sent while the console is silent */
 
     /* Written by both, rarely. */
     _Alignas(CACHE_LINE_BYTES) _Atomic bool flush_armed; /* a flush will come without asking */
@@ -45,7 +47,8 @@ struct console {
     /* Written by the I/O thread. */
     _Alignas(CACHE_LINE_BYTES) _Atomic size_t head;
     uint8_t *ring;
-    bool silent; /* all output is dropped */
+    bool silent;                      /* nobody will ever read, so that output is dropped at once */
+    struct console_counters counters; /* but for `output`, which is the producer's */
     struct event_timer flush;
     struct event_source out; /* registered while the outside takes no more */
 
@@ -64,20 +67,27 @@ struct console {
 
 /* ---- output ---- */
 
+static bool is_watched(const struct console *console, enum event_kind kind)
+{
+    return console->config.events && events_wanted(console->config.events, kind);
+}
+
 bool console_put(struct console *console, uint8_t byte)
 {
     size_t tail = atomic_load_explicit(&console->tail, memory_order_relaxed);
     size_t used = tail - atomic_load_explicit(&console->head, memory_order_acquire);
 
-    if (console->silent)
+    if (console->silent && !is_watched(console, EVENT_CONSOLE_OUTPUT)) {
+        counter_add(&console->unheard, 1);
         return true;
+    }
     if (used < RING_BYTES) {
         console->ring[tail % RING_BYTES] = byte;
         tail++;
         used++;
         atomic_store(&console->tail, tail);
     } else {
-        console->lost++;
+        counter_add(&console->lost, 1);
     }
     /* Either this sees the flag lowered, or the flush that lowered it sees the byte. */
     if (!atomic_load(&console->flush_armed)) {
@@ -119,6 +129,31 @@ static size_t surplus(const struct console *console, size_t used)
     return used > RING_KEPT_BYTES ? used - RING_KEPT_BYTES : 0;
 }
 
+static void publish(const struct console *console, enum event_kind kind, const uint8_t *bytes,
+                    size_t count, bool dropped)
+{
+    if (count > 0 && is_watched(console, kind)) {
+        struct event event = {
+            .kind = (uint16_t)kind,
+            .console = {.bytes = bytes, .count = count, .dropped = dropped},
+        };
+        events_publish(console->config.events, &event);
+    }
+}
+
+/* Says that the oldest bytes are not kept; returns how many. */
+static size_t drop(struct console *console, size_t head, size_t used)
+{
+    size_t count = surplus(console, used);
+    size_t start = head % RING_BYTES;
+    size_t first = count < RING_BYTES - start ? count : RING_BYTES - start;
+
+    counter_add(&console->counters.dropped, count);
+    publish(console, EVENT_CONSOLE_OUTPUT, console->ring + start, first, true);
+    publish(console, EVENT_CONSOLE_OUTPUT, console->ring, count - first, true);
+    return count;
+}
+
 /* Writes the oldest bytes; returns how many left the ring, 0 if none can for now. */
 static size_t write_some(struct console *console, size_t head, size_t used)
 {
@@ -127,18 +162,21 @@ static size_t write_some(struct console *console, size_t head, size_t used)
     ssize_t written;
 
     if (console->backend.out_fd < 0)
-        return surplus(console, used);
+        return drop(console, head, used);
     do
         written = console_backend_write(&console->backend, console->ring + start, count);
     while (written < 0 && errno == EINTR);
-    if (written >= 0)
+    if (written >= 0) {
+        counter_add(&console->counters.writes, 1);
+        publish(console, EVENT_CONSOLE_OUTPUT, console->ring + start, (size_t)written, false);
         return (size_t)written;
+    }
     if (errno == EAGAIN) {
         wait_for_output(console);
         return 0;
     }
     console_backend_hang_up(&console->backend, errno);
-    return surplus(console, used);
+    return drop(console, head, used);
 }
 
 static void drain(struct console *console)
@@ -215,6 +253,16 @@ bool console_check(const struct console *console, struct error *error)
            error_set(error, ERROR_HOST, failure, "the console's output could not be written");
 }
 
+void console_count(const struct console *console, struct console_counters *counters)
+{
+    uint64_t lost = counter_read(&console->lost) + counter_read(&console->unheard);
+
+    counters->output = atomic_load_explicit(&console->tail, memory_order_relaxed) + lost;
+    counters->dropped = counter_read(&console->counters.dropped) + lost;
+    counters->input = counter_read(&console->counters.input);
+    counters->writes = counter_read(&console->counters.writes);
+}
+
 /* ---- input ---- */
 
 static void help(const struct console *console)
@@ -269,11 +317,13 @@ static void take_key(struct console *console, uint8_t key)
 static void offer(struct console *console)
 {
     while (console->input_count > 0) {
-        size_t taken = console->client.input(
-            console->client.context, console->input + console->input_start, console->input_count);
+        const uint8_t *bytes = console->input + console->input_start;
+        size_t taken = console->client.input(console->client.context, bytes, console->input_count);
 
         if (taken == 0)
             return;
+        counter_add(&console->counters.input, taken);
+        publish(console, EVENT_CONSOLE_INPUT, bytes, taken, false);
         console->input_start += taken;
         console->input_count -= taken;
     }
@@ -390,6 +440,7 @@ static bool create(struct console *console, struct error *error)
         !event_notify_init(&console->resume_input, config->loop, on_resume_input, console, error))
         return false;
     console->silent = config->kind == CONSOLE_NONE;
+    console->flush.name = "console flush";
     if (!console_backend_open(&console->backend, config->kind, config->path, error))
         return false;
     if (console->backend.terminal.raw)

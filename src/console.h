@@ -19,6 +19,7 @@
 #include "armlet/console.h"
 #include "armlet/error.h"
 #include "armlet/event_loop.h"
+#include "armlet/events.h"
 #include "armlet/log.h"
 #include "options.h"
 
@@ -32,6 +33,7 @@ struct console_config {
     enum console_kind kind;
     const char *path; /* of CONSOLE_FILE and CONSOLE_UNIX; outlives the console */
     struct event_loop *loop;
+    const struct event_hub *events; /* may be NULL */
     struct log *log;
     void (*command)(void *context, enum console_command command);
     void *context;
@@ -52,6 +54,15 @@ bool console_flush(struct console *console, uint64_t bound_ns);
  * its reader left is no failure.
  */
 bool console_check(const struct console *console, struct error *error) WARN_UNUSED;
+
+/* How many bytes the guest gave and took so far. Any thread; see armlet/counters.h. */
+struct console_counters {
+    uint64_t output;  /* bytes that the guest sent, whatever became of them */
+    uint64_t dropped; /* ... of which nobody will see */
+    uint64_t input;   /* bytes that the guest's UART took */
+    uint64_t writes;  /* system calls that carried the output */
+};
+void console_count(const struct console *console, struct console_counters *counters);
 
 /* The process was stopped and goes on (SIGCONT): the terminal is set again. */
 void console_resume(struct console *console);

@@ -9,6 +9,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "armlet/events.h"
+
 #define NS_PER_S 1000000000ULL
 
 enum { EVENTS_AT_ONCE = 16 };
@@ -16,6 +18,7 @@ enum { EVENTS_AT_ONCE = 16 };
 struct event_loop {
     int fd;
     bool stop;
+    const struct event_hub *events; /* NULL: nobody looks */
     /* What epoll_wait() fetched; a source removed meanwhile has NULL for its pointer. */
     struct epoll_event fetched[EVENTS_AT_ONCE];
     int fetched_count;
@@ -44,6 +47,11 @@ void event_loop_destroy(struct event_loop *loop)
         return;
     (void)close(loop->fd);
     free(loop);
+}
+
+void event_loop_set_events(struct event_loop *loop, const struct event_hub *events)
+{
+    loop->events = events;
 }
 
 bool event_loop_add(struct event_loop *loop, struct event_source *source, uint32_t events,
@@ -140,8 +148,14 @@ static void on_timer(struct event_source *source, uint32_t events)
     struct event_timer *timer = source->context;
 
     (void)events;
-    if (take_counter(source->fd))
-        timer->fire(timer);
+    if (!take_counter(source->fd))
+        return;
+    if (timer->loop->events && events_wanted(timer->loop->events, EVENT_TIMER)) {
+        struct event event = {.kind = EVENT_TIMER, .timer = {.name = timer->name}};
+
+        events_publish(timer->loop->events, &event);
+    }
+    timer->fire(timer);
 }
 
 bool event_timer_init(struct event_timer *timer, struct event_loop *loop,

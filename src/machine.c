@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -14,6 +13,7 @@
 #include "console.h"
 #include "devices/pl061.h"
 #include "machine_internal.h"
+#include "machine_watch.h"
 #include "memory_map.h"
 #include "register_dump.h"
 
@@ -175,12 +175,22 @@ static bool watch_signals(struct machine *machine, struct error *error)
 static bool create_loop(struct machine *machine, struct error *error)
 {
     machine->loop = event_loop_create(error);
-    return machine->loop && watch_signals(machine, error) &&
+    if (!machine->loop)
+        return false;
+    event_loop_set_events(machine->loop, &machine->events);
+    return watch_signals(machine, error) &&
            event_notify_init(&machine->vcpu_left, machine->loop, on_vcpu_left, machine, error) &&
            event_timer_init(&machine->timeout, machine->loop, on_timeout, machine, error) &&
            event_timer_init(&machine->shutdown_timeout, machine->loop, on_shutdown_timeout, machine,
                             error) &&
            event_timer_init(&machine->key_release, machine->loop, on_key_release, machine, error);
+}
+
+static void name_timers(struct machine *machine)
+{
+    machine->timeout.name = "timeout";
+    machine->shutdown_timeout.name = "shutdown timeout";
+    machine->key_release.name = "power key";
 }
 
 static bool create_console(struct machine *machine, struct error *error)
@@ -189,6 +199,7 @@ static bool create_console(struct machine *machine, struct error *error)
         .kind = machine->options->dry_run ? CONSOLE_NONE : machine->options->console,
         .path = machine->options->console_path,
         .loop = machine->loop,
+        .events = &machine->events,
         .log = machine->log,
         .command = on_console_command,
         .context = machine,
@@ -219,6 +230,7 @@ static bool create_vcpu_slots(struct machine *machine, struct error *error)
         .bus = &machine->bus,
         .coalesced = &machine->coalesced,
         .memory = &machine->ram.memory,
+        .events = &machine->events,
         .log = machine->log,
         .unassigned_limit = &machine->unassigned_limit,
         .refused_limit = &machine->refused_limit,
@@ -243,12 +255,16 @@ static bool wire(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
 
-    return machine_choose_devices(machine, error) &&
-           boot_open_files(&machine->files, options, error) && kvm_open(&machine->kvm, error) &&
-           vcpu_features_choose(&machine->kvm, options, &machine->features, error) &&
-           create_memory(machine, error) && block_signals(error) && create_loop(machine, error) &&
-           create_console(machine, error) && machine_create_devices(machine, error) &&
-           create_vcpu_slots(machine, error);
+    if (!machine_choose_devices(machine, error) ||
+        !boot_open_files(&machine->files, options, error) || !kvm_open(&machine->kvm, error) ||
+        !vcpu_features_choose(&machine->kvm, options, &machine->features, error) ||
+        !create_memory(machine, error) || !block_signals(error) || !create_loop(machine, error) ||
+        !create_console(machine, error) || !machine_create_devices(machine, error) ||
+        !create_vcpu_slots(machine, error) || !machine_watch_create(machine, error))
+        return false;
+    name_timers(machine);
+    events_freeze(&machine->events);
+    return true;
 }
 
 struct machine *machine_create(const struct options *options, struct log *log, struct error *error)
@@ -361,30 +377,16 @@ static void log_places(struct machine *machine)
         register_dump_instruction(machine->vcpus[i].fd, i, &machine->ram.memory, machine->log);
 }
 
-static void log_counters(struct machine *machine)
-{
-    for (uint32_t i = 0; i < machine->options->vcpu_count; i++) {
-        const struct vcpu_counters *counters = &machine->vcpus[i].counters;
-
-        log_line(machine->log, LOG_DEBUG,
-                 "vCPU %u: %" PRIu64 " exits, %" PRIu64 " device reads, %" PRIu64
-                 " device writes, %" PRIu64 " unassigned, %" PRIu64 " decoded, %" PRIu64 " kicks",
-                 i, counters->exits, counters->mmio_reads, counters->mmio_writes,
-                 counters->unassigned, counters->no_syndrome, counters->signals);
-    }
-}
-
 /* From power-on to the moment that no vCPU runs any more. */
 static bool run_once(struct machine *machine, bool *reset, struct error *error)
 {
-    if (!machine_power_on(machine, error) ||
-        !machine_state_move(&machine->state, MACHINE_RUNNING, error))
+    if (!machine_power_on(machine, error) || !machine_enter_state(machine, MACHINE_RUNNING, error))
         return false;
     bool good = start_vcpus(machine, error) && event_loop_run(machine->loop, error);
 
     /* Whatever went wrong before is the error; stopping can only add to it. */
     struct error late = {0};
-    bool stopping = machine_state_move(&machine->state, MACHINE_STOPPING, &late);
+    bool stopping = machine_enter_state(machine, MACHINE_STOPPING, &late);
     bool stopped = stop_vcpus(machine, &late);
     if (!good)
         return false;
@@ -409,16 +411,16 @@ bool machine_run(struct machine *machine, struct machine_result *result, struct 
     } while (good && reset);
 
     (void)console_flush(machine->console, CONSOLE_FLUSH_MS * NS_PER_MS);
-    log_counters(machine);
+    machine_log_counters(machine);
     if (!good) {
-        machine->state = MACHINE_FAILED;
+        machine_fail(machine, error);
         return false;
     }
     *result = machine->result;
     /* A guest that did well is no success if what it said could not be kept. */
     if (machine->result.outcome == MACHINE_POWERED_OFF && !console_check(machine->console, error)) {
-        machine->state = MACHINE_FAILED;
+        machine_fail(machine, error);
         return false;
     }
-    return machine_state_move(&machine->state, MACHINE_STOPPED, error);
+    return machine_enter_state(machine, MACHINE_STOPPED, error);
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "irq_watch.h"
 #include "machine_internal.h"
 #include "memory_map.h"
 #include "options_suggest.h"
@@ -116,15 +117,19 @@ static bool take_room(struct machine *machine, uint64_t size_bytes, gpa_t *base,
 }
 
 static bool connect_irqs(struct machine *machine, const struct device_class *class, uint32_t spi,
-                         struct irq_line **lines, struct error *error)
+                         struct machine_device *entry, struct irq_line **lines, struct error *error)
 {
     uint32_t count = class->extra_irqs + 1;
 
     *lines = arena_alloc(&machine->arena, count, sizeof(**lines), error);
-    if (!*lines)
+    entry->irqs = arena_alloc(&machine->arena, count, sizeof(*entry->irqs), error);
+    if (!*lines || !entry->irqs)
         return false;
-    for (uint32_t i = 0; i < count; i++)
-        vm_connect_irq(&machine->vm, &(*lines)[i], GIC_SPI_BASE + spi + i);
+    entry->irq_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        vm_connect_irq(&machine->vm, &entry->irqs[i].wire, GIC_SPI_BASE + spi + i);
+        irq_watch_init(&entry->irqs[i], &(*lines)[i], &machine->events);
+    }
     return true;
 }
 
@@ -158,12 +163,14 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
         entry->place.spi = (uint32_t)region->spi;
     else if (!take_spis(machine, choice->class->extra_irqs + 1, &entry->place.spi, error))
         return false;
-    if (!connect_irqs(machine, choice->class, entry->place.spi, &resources.irq, error))
+    if (!connect_irqs(machine, choice->class, entry->place.spi, entry, &resources.irq, error))
         return false;
     entry->device = choice->class->create(&resources, error);
     if (!entry->device)
         return false;
     machine->device_count++;
+    for (uint32_t i = 0; i < entry->irq_count; i++)
+        entry->irqs[i].device = entry->device;
     return place(machine, choice->class, entry, error);
 }
 

@@ -15,9 +15,13 @@
 #include "armlet/gpa.h"
 #include "vgic.h"
 
+struct irq_watch;
+
 struct machine_device {
     struct device *device;
     struct device_place place;
+    struct irq_watch *irqs; /* its lines, irq_count of them */
+    uint32_t irq_count;
 };
 
 struct machine_description {

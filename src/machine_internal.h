@@ -12,11 +12,12 @@
 
 #include "arena.h"
 #include "armlet/event_loop.h"
+#include "armlet/events.h"
+#include "armlet/lifecycle.h"
 #include "boot.h"
 #include "bus.h"
 #include "coalesced.h"
 #include "kvm.h"
-#include "lifecycle.h"
 #include "machine.h"
 #include "machine_fdt.h"
 #include "memory_backing.h"
@@ -36,6 +37,7 @@ struct machine {
     struct log *log;
     struct arena arena;
     enum machine_state state;
+    struct event_hub events; /* frozen at the end of the wiring */
 
     /* wired once */
     struct boot_files files;

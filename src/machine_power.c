@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 #include "armlet/fdt_file.h"
-#include "machine_internal.h"
+#include "machine_watch.h"
 #include "memory_map.h"
+#include "vcpu_watch.h"
 
 enum { STEAL_TIME_STRIDE = 64 }; /* DEN0057: a record is 64 bytes, 64-byte aligned */
 
@@ -160,15 +161,20 @@ bool machine_power_on(struct machine *machine, struct error *error)
            (!machine->features.steal_time || create_steal_time(machine, error)) &&
            create_vgic(machine, error) && create_vcpus(machine, error) &&
            vgic_finish_setup(&machine->vgic, error) && finish_vcpus(machine, error) &&
-           load(machine, error) && machine_state_move(&machine->state, MACHINE_READY, error);
+           load(machine, error) && machine_enter_state(machine, MACHINE_READY, error);
 }
 
 void machine_power_off(struct machine *machine)
 {
     coalesced_detach(&machine->coalesced);
     for (uint32_t i = 0; machine->vcpus && i < machine->options->vcpu_count; i++) {
-        vcpu_destroy(&machine->vcpus[i]);
-        machine->vcpus[i].state = VCPU_OFF;
+        struct vcpu *vcpu = &machine->vcpus[i];
+        enum vcpu_state from = vcpu->state;
+
+        vcpu_destroy(vcpu);
+        vcpu->state = VCPU_OFF;
+        if (from != VCPU_OFF)
+            vcpu_watch_state(vcpu, from);
     }
     vgic_destroy(&machine->vgic);
     vm_destroy(&machine->vm);

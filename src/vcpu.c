@@ -14,6 +14,7 @@
 #include "no_syndrome.h"
 #include "register_dump.h"
 #include "vcpu_registers.h"
+#include "vcpu_watch.h"
 
 enum { VCPU_STACK_BYTES = 256 * 1024 };
 
@@ -80,6 +81,8 @@ bool vcpu_create(struct vcpu *vcpu, const struct vm *vm, uint32_t index,
     vcpu->environment = environment;
     vcpu->bus = environment->bus;
     vcpu->coalesced = environment->coalesced;
+    vcpu->device_counters = vcpu->counters.devices;
+    vcpu_watch_init(vcpu);
     vcpu->run = NULL;
     vcpu->fd = kvm_sys_ioctl(vm->fd, KVM_CREATE_VCPU, index);
     if (vcpu->fd < 0)
@@ -175,7 +178,9 @@ static void leave_with_dump(struct vcpu *vcpu)
 static void note_unassigned(struct vcpu *vcpu, gpa_t address, enum access_kind kind,
                             enum access_width width)
 {
-    vcpu->counters.unassigned++;
+    counter_add(kind == ACCESS_READ ? &vcpu->counters.unassigned.reads
+                                    : &vcpu->counters.unassigned.writes,
+                1);
     if (log_limit_pass(vcpu->environment->unassigned_limit))
         log_line(vcpu->environment->log, LOG_WARNING,
                  "vCPU %u: %d-byte %s 0x%" PRIx64 ", where nothing is: %s", vcpu->index, width,
@@ -186,14 +191,18 @@ static void note_unassigned(struct vcpu *vcpu, gpa_t address, enum access_kind k
 bool vcpu_access(struct vcpu *vcpu, gpa_t address, enum access_kind kind, enum access_width width,
                  uint64_t *value)
 {
-    if (kind == ACCESS_READ)
-        vcpu->counters.mmio_reads++;
-    else
-        vcpu->counters.mmio_writes++;
-    if (__builtin_expect(bus_access(vcpu->bus, &vcpu->cursor, address, kind, width, value), 1))
-        return true;
-    note_unassigned(vcpu, address, kind, width);
-    return false;
+    bool found = bus_access(vcpu->bus, &vcpu->cursor, address, kind, width, value);
+
+    if (__builtin_expect(found, 1)) {
+        struct access_counters *counters = &vcpu->device_counters[vcpu->cursor.last];
+
+        counter_add(kind == ACCESS_READ ? &counters->reads : &counters->writes, 1);
+    } else {
+        note_unassigned(vcpu, address, kind, width);
+    }
+    if (__builtin_expect(vcpu->wanted_events & EVENT_MASK(EVENT_MMIO), 0))
+        vcpu_watch_access(vcpu, found, address, kind, width, *value);
+    return found;
 }
 
 static void handle_mmio(struct vcpu *vcpu)
@@ -210,11 +219,27 @@ static void handle_mmio(struct vcpu *vcpu)
         memcpy(run->mmio.data, &value, sizeof(value));
 }
 
+/* The call that KVM made a system event of; 0 if it isn't known. */
+static uint32_t psci_function(const struct kvm_run *run)
+{
+    switch (run->system_event.type) {
+    case KVM_SYSTEM_EVENT_SHUTDOWN:
+        return PSCI_0_2_FN_SYSTEM_OFF;
+    case KVM_SYSTEM_EVENT_RESET:
+        return run->system_event.flags & KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2
+                   ? PSCI_1_1_FN64_SYSTEM_RESET2
+                   : PSCI_0_2_FN_SYSTEM_RESET;
+    default:
+        return 0;
+    }
+}
+
 /* Returns whether the vCPU goes on. */
 static bool handle_system_event(struct vcpu *vcpu)
 {
     uint32_t type = vcpu->run->system_event.type;
 
+    vcpu_watch_hypercall(vcpu, psci_function(vcpu->run));
     switch (type) {
     case KVM_SYSTEM_EVENT_SHUTDOWN:
         leave(vcpu, VCPU_OUTCOME_SHUTDOWN);
@@ -235,7 +260,7 @@ static bool handle_system_event(struct vcpu *vcpu)
     }
 }
 
-static bool handle_rare_exit(struct vcpu *vcpu)
+static bool handle_exit_reason(struct vcpu *vcpu)
 {
     const struct kvm_run *run = vcpu->run;
 
@@ -245,7 +270,6 @@ static bool handle_rare_exit(struct vcpu *vcpu)
     case KVM_EXIT_SYSTEM_EVENT:
         return handle_system_event(vcpu);
     case KVM_EXIT_ARM_NISV:
-        vcpu->counters.no_syndrome++;
         if (no_syndrome_handle(vcpu, GPA(run->arm_nisv.fault_ipa), run->arm_nisv.esr_iss,
                                &vcpu->error))
             return true;
@@ -274,7 +298,6 @@ static bool handle_run_error(struct vcpu *vcpu, int os_errno)
 {
     switch (os_errno) {
     case EINTR:
-        vcpu->counters.signals++;
         /* First lower the flag, then look at what it was raised for: see vcpu_stop(). */
         __atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
         if (!atomic_load(&vcpu->stop))
@@ -310,24 +333,49 @@ static bool handle_run_error(struct vcpu *vcpu, int os_errno)
     return false;
 }
 
+static bool handle_rare_exit(struct vcpu *vcpu, int result, int os_errno)
+{
+    counter_add(&vcpu->counters.exits[vcpu_exit_kind(vcpu, result, os_errno)], 1);
+    return result < 0 ? handle_run_error(vcpu, os_errno) : handle_exit_reason(vcpu);
+}
+
+/* Does what KVM_RUN returned for; returns whether the vCPU goes on. */
+static inline bool handle_exit(struct vcpu *vcpu, int result, int os_errno)
+{
+    /* What the guest did before this exit comes before it. */
+    if (__builtin_expect(coalesced_pending(vcpu->coalesced), 0))
+        coalesced_drain(vcpu->coalesced);
+    if (__builtin_expect(result < 0 || vcpu->run->exit_reason != KVM_EXIT_MMIO, 0))
+        return handle_rare_exit(vcpu, result, os_errno);
+    counter_add(&vcpu->counters.exits[EXIT_KIND_MMIO], 1);
+    handle_mmio(vcpu);
+    return true;
+}
+
 static void run_loop(struct vcpu *vcpu)
 {
-    for (;;) {
-        int result = kvm_sys_ioctl(vcpu->fd, KVM_RUN, 0);
+    int result;
 
-        vcpu->counters.exits++;
-        /* What the guest did before this exit comes before it. */
-        if (__builtin_expect(coalesced_pending(vcpu->coalesced), 0))
-            coalesced_drain(vcpu->coalesced);
-        if (__builtin_expect(result < 0, 0)) {
-            if (!handle_run_error(vcpu, errno))
-                return;
-        } else if (__builtin_expect(vcpu->run->exit_reason == KVM_EXIT_MMIO, 1)) {
-            handle_mmio(vcpu);
-        } else if (!handle_rare_exit(vcpu)) {
-            return;
-        }
-    }
+    do
+        result = kvm_sys_ioctl(vcpu->fd, KVM_RUN, 0);
+    while (handle_exit(vcpu, result, result < 0 ? errno : 0));
+}
+
+/* The same when somebody wants to know of each exit. */
+static void run_watched_loop(struct vcpu *vcpu)
+{
+    bool goes_on;
+
+    do {
+        struct vcpu_exit exit;
+
+        vcpu_watch_enter(vcpu, &exit);
+        int result = kvm_sys_ioctl(vcpu->fd, KVM_RUN, 0);
+        int os_errno = errno;
+        vcpu_watch_return(vcpu, &exit, result, os_errno);
+        goes_on = handle_exit(vcpu, result, os_errno);
+        vcpu_watch_done(vcpu, &exit);
+    } while (goes_on);
 }
 
 static void *vcpu_thread(void *argument)
@@ -338,7 +386,11 @@ static void *vcpu_thread(void *argument)
     (void)sigemptyset(&kick);
     (void)sigaddset(&kick, vcpu_kick_signal());
     (void)pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
-    run_loop(vcpu);
+    events_set_publisher((uint16_t)vcpu->index);
+    if (vcpu_watch_exits(vcpu))
+        run_watched_loop(vcpu);
+    else
+        run_loop(vcpu);
     atomic_store(&vcpu->left, true);
     event_notify_send(vcpu->environment->left);
     return NULL;
@@ -389,16 +441,27 @@ static bool create_thread(struct vcpu *vcpu, struct error *error)
     return good;
 }
 
+static bool move(struct vcpu *vcpu, enum vcpu_state next, struct error *error)
+{
+    enum vcpu_state from = vcpu->state;
+
+    if (!vcpu_state_move(&vcpu->state, next, error))
+        return false;
+    vcpu_watch_state(vcpu, from);
+    return true;
+}
+
 bool vcpu_start(struct vcpu *vcpu, struct error *error)
 {
     atomic_store(&vcpu->stop, false);
     atomic_store(&vcpu->left, false);
     vcpu->error = (struct error){0};
-    if (!vcpu_state_move(&vcpu->state, VCPU_RUNNING, error))
+    if (!move(vcpu, VCPU_RUNNING, error))
         return false;
     if (create_thread(vcpu, error))
         return true;
     vcpu->state = VCPU_FAILED;
+    vcpu_watch_state(vcpu, VCPU_RUNNING);
     return false;
 }
 
@@ -425,6 +488,5 @@ bool vcpu_join(struct vcpu *vcpu, struct error *error)
     if (vcpu->state != VCPU_RUNNING)
         return true;
     (void)pthread_join(vcpu->thread, NULL);
-    return vcpu_state_move(
-        &vcpu->state, vcpu->outcome == VCPU_OUTCOME_FAILED ? VCPU_FAILED : VCPU_STOPPED, error);
+    return move(vcpu, vcpu->outcome == VCPU_OUTCOME_FAILED ? VCPU_FAILED : VCPU_STOPPED, error);
 }

@@ -20,14 +20,16 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "armlet/counters.h"
 #include "armlet/error.h"
 #include "armlet/event_loop.h"
+#include "armlet/events.h"
 #include "armlet/gpa.h"
 #include "armlet/guest_memory.h"
+#include "armlet/lifecycle.h"
 #include "armlet/log.h"
 #include "bus.h"
 #include "coalesced.h"
-#include "lifecycle.h"
 #include "options.h"
 #include "vcpu_features.h"
 #include "vm.h"
@@ -42,21 +44,12 @@ enum vcpu_outcome {
     VCPU_OUTCOME_FAILED,   /* `error` says why: ERROR_GUEST or ERROR_HOST */
 };
 
-/* Written by the vCPU's thread alone; a reader elsewhere sees a recent value. */
-struct vcpu_counters {
-    uint64_t exits;
-    uint64_t mmio_reads;
-    uint64_t mmio_writes;
-    uint64_t unassigned;  /* accesses that no device covers */
-    uint64_t no_syndrome; /* accesses that had to be decoded */
-    uint64_t signals;     /* returns caused by a kick */
-};
-
 /* What all vCPUs of a machine share; constant while they run. */
 struct vcpu_environment {
     const struct bus *bus;
     struct coalesced *coalesced; /* drained before each exit is handled */
     const struct guest_memory *memory;
+    const struct event_hub *events; /* frozen */
     struct log *log;
     struct log_limit *unassigned_limit; /* of accesses to where nothing is */
     struct log_limit *refused_limit;    /* of accesses that can't be carried out */
@@ -73,6 +66,8 @@ struct vcpu {
     const struct bus *bus;
     struct bus_cursor cursor;
     struct coalesced *coalesced;
+    struct access_counters *device_counters; /* counters.devices */
+    uint32_t wanted_events;                  /* EVENT_MASK() of what is published */
     const struct vcpu_environment *environment;
 
     _Alignas(CACHE_LINE_BYTES) struct vcpu_counters counters;

@@ -26,6 +26,7 @@
 #include "armlet/error.h"
 #include "armlet/gpa.h"
 #include "armlet/irq.h"
+#include "armlet/log.h"
 #include "armlet/property.h"
 
 struct console;
@@ -58,6 +59,7 @@ struct device {
     const struct device_ops *ops;
     const char *name;    /* static, lower case: "pl011" */
     uint64_t size_bytes; /* of the register block; a multiple of 4 KiB unless said otherwise */
+    struct log_limit bad_accesses; /* that no register answers: the device counts them */
 };
 
 /* What a device may be lent. All of it outlives the device; members a class doesn't use are NULL.

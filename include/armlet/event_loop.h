@@ -15,6 +15,7 @@
 
 #include "armlet/error.h"
 
+struct event_hub;
 struct event_loop;
 struct event_source;
 
@@ -30,6 +31,8 @@ struct event_source {
 
 struct event_loop *event_loop_create(struct error *error) WARN_UNUSED;
 void event_loop_destroy(struct event_loop *loop); /* NULL is allowed */
+/* Timers of the loop publish EVENT_TIMER (armlet/events.h) from now on. The hub outlives it. */
+void event_loop_set_events(struct event_loop *loop, const struct event_hub *events);
 
 /*
  * Watches source->fd for `events` (0 is allowed: only errors and hang-up are reported). fd,
@@ -54,6 +57,7 @@ struct event_timer {
     struct event_loop *loop;
     void (*fire)(struct event_timer *timer); /* I/O thread */
     void *context;
+    const char *name; /* for EVENT_TIMER, static; the owner may set it after event_timer_init() */
 };
 
 bool event_timer_init(struct event_timer *timer, struct event_loop *loop,

@@ -476,6 +476,7 @@ static int run(const struct object *object)
     const struct fake_step *step;
     bool kickable = true;
 
+    fake->vm.vcpus[object->index].run_count++;
     for (;;) {
         (void)pthread_mutex_lock(&lock);
         int result = next_step(object, kickable, &step);

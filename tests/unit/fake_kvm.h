@@ -153,6 +153,7 @@ struct fake_vcpu {
     size_t register_count;
     struct kvm_run *run; /* while mapped */
     size_t step;         /* of the script */
+    unsigned run_count;  /* how often KVM_RUN was called */
     const struct fake_step *reading;
 };
 

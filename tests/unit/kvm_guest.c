@@ -53,7 +53,8 @@ static void init_bus(struct guest *guest)
 {
     struct error error = {0};
 
-    guest->device.device = (struct device){&device_ops, "registers", 0x1000};
+    guest->device.device =
+        (struct device){.ops = &device_ops, .name = "registers", .size_bytes = 0x1000};
     bus_init(&guest->bus, &guest->arena);
     ck_assert(bus_add(&guest->bus, &guest->device.device, GPA(GUEST_DEVICE_BASE), &error));
     ck_assert(bus_freeze(&guest->bus, &error));
@@ -94,6 +95,7 @@ void guest_init(struct guest *guest)
         .bus = &guest->bus,
         .coalesced = &guest->coalesced,
         .memory = &guest->memory,
+        .events = &guest->events,
         .log = &guest->log,
         .unassigned_limit = &guest->unassigned_limit,
         .refused_limit = &guest->refused_limit,
@@ -105,6 +107,7 @@ void guest_init(struct guest *guest)
     for (uint32_t i = 0; i < GUEST_VCPUS; i++) {
         guest->vcpus[i].fd = -1;
         guest->vcpus[i].pin_cpu = PIN_NONE;
+        guest->vcpus[i].counters.devices = guest->counters[i];
     }
 }
 
@@ -150,6 +153,8 @@ bool guest_create(struct guest *guest, struct error *error)
     const struct vm_config vm = {.highest = GPA(GUEST_RAM_BASE + GUEST_RAM_BYTES - 1)};
     const struct vgic_config vgic = {.choice = GIC_V3, .vcpu_count = GUEST_VCPUS};
 
+    if (!guest->events.frozen)
+        events_freeze(&guest->events);
     if (vm_create(&guest->vm, &guest->kvm, &vm, error) &&
         vm_add_memory(&guest->vm, &guest->memory, error) &&
         vgic_create(&guest->vgic, &guest->vm, &vgic, error) && create_vcpus(guest, error) &&

@@ -42,6 +42,8 @@ struct guest {
     struct vcpu vcpus[GUEST_VCPUS];
     uint64_t affinities[GUEST_VCPUS];
     struct vcpu_environment environment;
+    struct event_hub events; /* of a test that looks; frozen by guest_create() */
+    struct access_counters counters[GUEST_VCPUS][CACHE_LINE_BYTES / sizeof(struct access_counters)];
 
     struct arena arena;
     struct bus bus;

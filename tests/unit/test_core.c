@@ -8,8 +8,8 @@
 #include "arena.h"
 #include "armlet/error.h"
 #include "armlet/guest_memory.h"
+#include "armlet/lifecycle.h"
 #include "exit_status.h"
-#include "lifecycle.h"
 #include "memory_map.h"
 
 Suite *unit_suite(void);

@@ -89,7 +89,8 @@ static struct device *scratch_create(const struct device_resources *resources, s
         free(scratch);
         return NULL;
     }
-    scratch->device = (struct device){&scratch_ops, "scratch", scratch->config.size_bytes};
+    scratch->device = (struct device){
+        .ops = &scratch_ops, .name = "scratch", .size_bytes = scratch->config.size_bytes};
     return &scratch->device;
 }
 

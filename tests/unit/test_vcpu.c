@@ -150,10 +150,10 @@ START_TEST(accesses_reach_the_device)
     ck_assert_int_eq(guest.vcpus[0].outcome, VCPU_OUTCOME_SHUTDOWN);
     ck_assert_uint_eq(guest.device.writes, 2);
     ck_assert_uint_eq(guest.device.reads, 5);
-    ck_assert_uint_eq(guest.vcpus[0].counters.exits, 8);
-    ck_assert_uint_eq(guest.vcpus[0].counters.mmio_writes, 2);
-    ck_assert_uint_eq(guest.vcpus[0].counters.mmio_reads, 5);
-    ck_assert_uint_eq(guest.vcpus[0].counters.unassigned, 0);
+    ck_assert_uint_eq(guest.vcpus[0].counters.exits[EXIT_KIND_MMIO], 7);
+    ck_assert_uint_eq(guest.counters[0][0].writes, 2);
+    ck_assert_uint_eq(guest.counters[0][0].reads, 5);
+    ck_assert_uint_eq(guest.vcpus[0].counters.unassigned.reads, 0);
     ck_assert_str_eq(guest_read_log(&guest), "");
 }
 END_TEST
@@ -168,7 +168,8 @@ START_TEST(unassigned_accesses_are_harmless_and_logged)
 
     guest.fake.scripts[0][0] = FAKE_SCRIPT(steps);
     guest_run(&guest);
-    ck_assert_uint_eq(guest.vcpus[0].counters.unassigned, 4);
+    ck_assert_uint_eq(guest.vcpus[0].counters.unassigned.reads, 3);
+    ck_assert_uint_eq(guest.vcpus[0].counters.unassigned.writes, 1);
     ck_assert_uint_eq(guest_count_log(&guest, "armlet: warning: vCPU 0: 4-byte read from 0xa000000,"
                                               " where nothing is: reads as zero\n"),
                       1);
@@ -189,7 +190,7 @@ START_TEST(a_guest_cant_flood_the_log)
     steps[ACCESSES] = (struct fake_step)FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN);
     guest.fake.scripts[0][0] = (struct fake_script){steps, ACCESSES + 1};
     guest_run(&guest);
-    ck_assert_uint_eq(guest.vcpus[0].counters.unassigned, ACCESSES);
+    ck_assert_uint_eq(guest.vcpus[0].counters.unassigned.writes, ACCESSES);
     ck_assert_uint_eq(guest_count_log(&guest, "\n"), LINES);
 }
 END_TEST
@@ -206,7 +207,8 @@ START_TEST(some_returns_mean_nothing)
     guest_run(&guest);
     ck_assert_int_eq(guest.vcpus[0].outcome, VCPU_OUTCOME_RESET);
     ck_assert_int_eq(guest.vcpus[0].state, VCPU_STOPPED);
-    ck_assert_uint_eq(guest.vcpus[0].counters.signals, 2);
+    ck_assert_uint_eq(guest.vcpus[0].counters.exits[EXIT_KIND_SIGNAL], 3);
+    ck_assert_uint_eq(guest.vcpus[0].counters.exits[EXIT_KIND_AGAIN], 1);
     ck_assert_uint_eq(guest.device.writes, 1);
     ck_assert_str_eq(guest_read_log(&guest), "");
 }
@@ -297,8 +299,8 @@ START_TEST(a_pair_is_loaded_without_a_syndrome)
     guest.device.registers[1] = 0x2222;
     start_at_instruction(ldp_x1_x2_x0, GUEST_DEVICE_BASE);
     ck_assert_int_eq(guest.vcpus[0].outcome, VCPU_OUTCOME_SHUTDOWN);
-    ck_assert_uint_eq(guest.vcpus[0].counters.no_syndrome, 1);
-    ck_assert_uint_eq(guest.vcpus[0].counters.mmio_reads, 2);
+    ck_assert_uint_eq(guest.vcpus[0].counters.exits[EXIT_KIND_NO_SYNDROME], 1);
+    ck_assert_uint_eq(guest.counters[0][0].reads, 2);
     ck_assert_uint_eq(fake_kvm_register(&guest.fake, 0, VCPU_REG_X(1)), 0x1111);
     ck_assert_uint_eq(fake_kvm_register(&guest.fake, 0, VCPU_REG_X(2)), 0x2222);
     ck_assert_uint_eq(fake_kvm_register(&guest.fake, 0, VCPU_REG_PC), GUEST_RAM_BASE + 4);
@@ -402,8 +404,8 @@ START_TEST(a_kick_right_before_the_guest_is_entered_is_not_lost)
     guest.device.context = &guest.vcpus[0];
     guest_run(&guest);
     check_stopped(&guest.vcpus[0]);
-    ck_assert_uint_eq(guest.vcpus[0].counters.exits, 2);
-    ck_assert_uint_eq(guest.vcpus[0].counters.signals, 1);
+    ck_assert_uint_eq(guest.vcpus[0].counters.exits[EXIT_KIND_MMIO], 1);
+    ck_assert_uint_eq(guest.vcpus[0].counters.exits[EXIT_KIND_SIGNAL], 1);
     ck_assert_uint_eq(guest.device.reads, 0);
 }
 END_TEST

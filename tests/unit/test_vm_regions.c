@@ -208,7 +208,7 @@ static void setup_ring(void)
     setup();
     memset(&sink, 0, sizeof(sink));
     memset(run_area, 0, sizeof(run_area));
-    sink.device = (struct device){&ops, "sink", 0x1000};
+    sink.device = (struct device){.ops = &ops, .name = "sink", .size_bytes = 0x1000};
     bus_init(&bus, &arena);
     ck_assert(bus_add(&bus, &sink.device, GPA(DEVICE_BASE), &error));
     ck_assert(bus_freeze(&bus, &error));

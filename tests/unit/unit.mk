@@ -2,14 +2,16 @@
 # Unit tests: one program a line of UNIT_TESTS, linked from its own file, the common main, and the
 # objects that unit_NAME lists. They run on the machine that builds, under sanitizers.
 
-UNIT_TESTS := core event_loop property bus memory options options_value options_file \
+UNIT_TESTS := core events event_loop property bus memory options options_value options_file \
     fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 \
     console console_kinds terminal image instruction translate no_syndrome \
-    kvm vm vgic vcpu machine machine_devices doctor
+    kvm vm vgic vcpu vcpu_watch machine machine_devices doctor
 UNIT_TESTS += vm_regions
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
-unit_event_loop := src/error src/event_loop src/log
+events_objects := src/events src/exit_kind src/error tests/unit/fake_ticks
+unit_events     := $(events_objects) src/irq_watch tests/unit/fake_irq
+unit_event_loop := $(events_objects) src/event_loop src/log
 fdt_objects := fdt/fdt_writer fdt/fdt_file fdt/fdt_edit fdt/fdt_overlay src/error
 unit_fdt_writer := $(fdt_objects)
 unit_fdt_file    := $(fdt_objects) tests/unit/fdt_fixture
@@ -33,7 +35,7 @@ unit_pl031       := $(device_objects)
 unit_pl061       := $(device_objects)
 unit_terminal := src/terminal src/guardian src/error src/log
 unit_console  := src/console src/console_backend src/console_pty src/console_unix src/event_loop \
-    $(unit_terminal) tests/unit/console_fixture
+    $(sort $(events_objects) $(unit_terminal)) tests/unit/console_fixture
 unit_console_kinds := $(unit_console)
 image_objects := src/image/image src/image/decompress src/image/elf src/image/zboot \
     src/image/identify src/image/file src/guest_memory src/error
@@ -53,13 +55,17 @@ unit_kvm  := src/kvm src/vcpu_features src/error $(fake_kvm_objects) tests/unit/
 unit_vm   := $(unit_kvm) src/vm src/guest_memory
 unit_vm_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log
 unit_vgic := $(unit_vm) src/vgic src/memory_map
-unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions)) src/vcpu src/vcpu_registers \
+unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
+    src/vcpu_registers \
     src/lifecycle src/event_loop src/register_dump src/no_syndrome src/mmio_decode \
     src/instruction src/translate src/vcpu_translate tests/unit/kvm_guest
+unit_vcpu_watch := $(unit_vcpu)
 unit_machine := $(sort $(unit_vcpu) $(options_objects) $(property_objects) $(fdt_objects) \
     $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
+    src/machine_watch src/irq_watch \
     src/machine_plan src/machine_fdt src/boot src/memory_backing devices/builtin \
-    devices/primecell devices/wall_clock devices/pl011 devices/pl011_registers devices/pl031 devices/pl061 tests/unit/kvm_machine \
+    devices/primecell devices/wall_clock devices/pl011 devices/pl011_registers devices/pl031 \
+    devices/pl061 tests/unit/kvm_machine \
     tests/unit/kvm_machine_boot)
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
 

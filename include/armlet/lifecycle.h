@@ -12,8 +12,8 @@
  * The I/O thread moves machines and vCPUs; a vCPU's thread moves itself out of `running`, and is
  * joined before anybody else looks.
  */
-#ifndef ARMLET_SRC_LIFECYCLE_H
-#define ARMLET_SRC_LIFECYCLE_H
+#ifndef ARMLET_LIFECYCLE_H
+#define ARMLET_LIFECYCLE_H
 
 #include "armlet/error.h"
 

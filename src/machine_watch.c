@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine_watch.h"
+
+#include <inttypes.h>
+
+bool machine_watch_create(struct machine *machine, struct error *error)
+{
+    const size_t line = CACHE_LINE_BYTES / sizeof(struct access_counters);
+    size_t stride = (machine->bus.count + line - 1) / line * line;
+    uint32_t vcpu_count = machine->options->vcpu_count;
+    struct access_counters *counters =
+        arena_alloc(&machine->arena, vcpu_count, stride * sizeof(*counters), error);
+
+    if (!counters)
+        return false;
+    for (uint32_t i = 0; i < vcpu_count; i++)
+        machine->vcpus[i].counters.devices = counters + i * stride;
+    return true;
+}
+
+static void publish_state(const struct machine *machine, enum machine_state from)
+{
+    if (events_wanted(&machine->events, EVENT_MACHINE_STATE)) {
+        struct event event = {
+            .kind = EVENT_MACHINE_STATE,
+            .machine_state = {.from = from, .to = machine->state},
+        };
+        events_publish(&machine->events, &event);
+    }
+}
+
+bool machine_enter_state(struct machine *machine, enum machine_state next, struct error *error)
+{
+    enum machine_state from = machine->state;
+
+    if (!machine_state_move(&machine->state, next, error))
+        return false;
+    publish_state(machine, from);
+    return true;
+}
+
+void machine_fail(struct machine *machine, const struct error *error)
+{
+    enum machine_state from = machine->state;
+
+    if (events_wanted(&machine->events, EVENT_ERROR)) {
+        struct event event = {
+            .kind = EVENT_ERROR,
+            .error = {.code = error->code, .message = error->message},
+        };
+        events_publish(&machine->events, &event);
+    }
+    machine->state = MACHINE_FAILED;
+    publish_state(machine, from);
+}
+
+void machine_log_counters(const struct machine *machine)
+{
+    for (uint32_t i = 0; i < machine->options->vcpu_count; i++) {
+        const struct vcpu_counters *counters = &machine->vcpus[i].counters;
+        uint64_t exits = 0;
+        uint64_t reads = 0;
+        uint64_t writes = 0;
+
+        for (size_t kind = 0; kind < EXIT_KIND_COUNT; kind++)
+            exits += counter_read(&counters->exits[kind]);
+        for (size_t j = 0; j < machine->bus.count; j++) {
+            reads += counter_read(&counters->devices[j].reads);
+            writes += counter_read(&counters->devices[j].writes);
+        }
+        log_line(machine->log, LOG_DEBUG,
+                 "vCPU %u: %" PRIu64 " exits, %" PRIu64 " device reads, %" PRIu64
+                 " device writes, %" PRIu64 " unassigned, %" PRIu64 " decoded, %" PRIu64 " kicks",
+                 i, exits, reads, writes, counters->unassigned.reads + counters->unassigned.writes,
+                 counters->exits[EXIT_KIND_NO_SYNDROME], counters->exits[EXIT_KIND_SIGNAL]);
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vcpu_watch.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+
+#include "armlet/events.h"
+#include "armlet/ticks.h"
+#include "vcpu.h"
+
+void vcpu_watch_init(struct vcpu *vcpu)
+{
+    vcpu->wanted_events = vcpu->environment->events->wanted;
+}
+
+bool vcpu_watch_exits(const struct vcpu *vcpu)
+{
+    return vcpu->wanted_events & EVENT_MASK(EVENT_EXIT);
+}
+
+static enum exit_kind kind_of_failure(const struct vcpu *vcpu, int os_errno)
+{
+    switch (os_errno) {
+    case EINTR:
+        return EXIT_KIND_SIGNAL;
+    case EAGAIN:
+        return EXIT_KIND_AGAIN;
+    case EINVAL:
+        return vcpu->run->exit_reason == KVM_EXIT_FAIL_ENTRY ? EXIT_KIND_FAIL_ENTRY
+                                                             : EXIT_KIND_RUN_FAILED;
+    default:
+        return EXIT_KIND_RUN_FAILED;
+    }
+}
+
+enum exit_kind vcpu_exit_kind(const struct vcpu *vcpu, int result, int os_errno)
+{
+    if (result < 0)
+        return kind_of_failure(vcpu, os_errno);
+    switch (vcpu->run->exit_reason) {
+    case KVM_EXIT_MMIO:
+        return EXIT_KIND_MMIO;
+    case KVM_EXIT_ARM_NISV:
+        return EXIT_KIND_NO_SYNDROME;
+    case KVM_EXIT_HYPERCALL:
+        return EXIT_KIND_HYPERCALL;
+    case KVM_EXIT_SYSTEM_EVENT:
+        return EXIT_KIND_SYSTEM_EVENT;
+    case KVM_EXIT_INTR:
+        return EXIT_KIND_SIGNAL;
+    case KVM_EXIT_DEBUG:
+        return EXIT_KIND_DEBUG;
+    case KVM_EXIT_FAIL_ENTRY:
+        return EXIT_KIND_FAIL_ENTRY;
+    case KVM_EXIT_INTERNAL_ERROR:
+        return EXIT_KIND_INTERNAL_ERROR;
+    default:
+        return EXIT_KIND_OTHER;
+    }
+}
+
+static uint64_t now(const struct vcpu *vcpu)
+{
+    return vcpu->environment->events->timed ? ticks_now() : 0;
+}
+
+void vcpu_watch_enter(const struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    exit->entered = now(vcpu);
+}
+
+void vcpu_watch_return(const struct vcpu *vcpu, struct vcpu_exit *exit, int result, int os_errno)
+{
+    exit->returned = now(vcpu);
+    exit->kind = vcpu_exit_kind(vcpu, result, os_errno);
+    exit->kvm_reason = vcpu->run->exit_reason;
+}
+
+void vcpu_watch_done(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    if (vcpu->wanted_events & EVENT_MASK(EVENT_EXIT)) {
+        struct event event = {
+            .kind = EVENT_EXIT,
+            .exit = {.reason = exit->kind,
+                     .kvm_reason = exit->kvm_reason,
+                     .entered = exit->entered,
+                     .returned = exit->returned},
+        };
+        events_publish(vcpu->environment->events, &event);
+    }
+}
+
+void vcpu_watch_access(const struct vcpu *vcpu, bool found, gpa_t address, enum access_kind access,
+                       enum access_width width, uint64_t value)
+{
+    struct event event = {
+        .kind = EVENT_MMIO,
+        .mmio = {.device = found ? vcpu->bus->entries[vcpu->cursor.last].device : NULL,
+                 .address = address,
+                 .value = value & access_mask(width),
+                 .access = access,
+                 .width = width},
+    };
+
+    events_publish(vcpu->environment->events, &event);
+}
+
+void vcpu_watch_hypercall(struct vcpu *vcpu, uint32_t function)
+{
+    counter_add(&vcpu->counters.hypercalls, 1);
+    if (vcpu->wanted_events & EVENT_MASK(EVENT_HYPERCALL)) {
+        struct event event = {.kind = EVENT_HYPERCALL, .hypercall = {.function = function}};
+
+        events_publish(vcpu->environment->events, &event);
+    }
+}
+
+void vcpu_watch_state(const struct vcpu *vcpu, enum vcpu_state from)
+{
+    const struct event_hub *events = vcpu->environment->events;
+
+    if (events_wanted(events, EVENT_VCPU_STATE)) {
+        struct event event = {
+            .kind = EVENT_VCPU_STATE,
+            .vcpu_state = {.vcpu = vcpu->index, .from = from, .to = vcpu->state},
+        };
+        events_publish(events, &event);
+    }
+}

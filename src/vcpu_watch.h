@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Looking at a vCPU: which events it publishes, and when it entered and left the guest.
+ *
+ * Whether anybody looks is settled when a vCPU is created. If nobody does, its thread runs a loop
+ * that knows nothing of this, but for one branch at each access of a device.
+ * The vCPU's own thread, unless said otherwise.
+ */
+#ifndef ARMLET_SRC_VCPU_WATCH_H
+#define ARMLET_SRC_VCPU_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "armlet/access.h"
+#include "armlet/exit_kind.h"
+#include "armlet/gpa.h"
+#include "armlet/lifecycle.h"
+
+struct vcpu;
+
+/* One return of KVM_RUN. */
+struct vcpu_exit {
+    enum exit_kind kind;
+    uint32_t kvm_reason;
+    uint64_t entered, returned; /* ticks, or 0 when nobody asked for times */
+};
+
+/* What is wanted of this vCPU; before its thread starts. */
+void vcpu_watch_init(struct vcpu *vcpu);
+/* Whether the loop has to tell of every exit. */
+bool vcpu_watch_exits(const struct vcpu *vcpu);
+
+/* Why KVM_RUN returned `result`, with errno `os_errno` if that is negative. */
+enum exit_kind vcpu_exit_kind(const struct vcpu *vcpu, int result, int os_errno);
+
+/* Around each KVM_RUN and what comes of it, in this order. */
+void vcpu_watch_enter(const struct vcpu *vcpu, struct vcpu_exit *exit);
+void vcpu_watch_return(const struct vcpu *vcpu, struct vcpu_exit *exit, int result, int os_errno);
+void vcpu_watch_done(struct vcpu *vcpu, const struct vcpu_exit *exit);
+
+/* An access that was carried out; `found`: a device was there, the one of the vCPU's cursor. */
+void vcpu_watch_access(const struct vcpu *vcpu, bool found, gpa_t address, enum access_kind access,
+                       enum access_width width, uint64_t value);
+/* A call that reached armlet: counted and published. */
+void vcpu_watch_hypercall(struct vcpu *vcpu, uint32_t function);
+/* The vCPU has moved. The I/O thread. */
+void vcpu_watch_state(const struct vcpu *vcpu, enum vcpu_state from);
+
+#endif
