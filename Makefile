@@ -59,12 +59,15 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/doctor_map.c \
     src/image/image.c src/image/decompress.c src/image/elf.c src/image/zboot.c \
     src/image/identify.c src/image/file.c
-src_SOURCES += src/vm_regions.c src/coalesced.c
+src_SOURCES += src/vm_regions.c src/coalesced.c src/machine_regions.c src/data_cache.c
 devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c
+devices_SOURCES += devices/testdev.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
 
 GUESTS := info empty pl011 pl031 pl061 psci reset gic timer unassigned nisv crash smp count mem
+
+GUESTS += testdev
 
 include tests/unit/unit.mk
 
@@ -102,7 +105,7 @@ GUEST_LIBRARY := guests/start.S guests/cpu.S $(addprefix guests/lib,.c _exceptio
     _its.c _mmu.c _print.c _psci.c _smp.c)
 GUEST_CFLAGS := -std=gnu17 $(WARNINGS) -O2 -g -ffreestanding -nostdlib -fpie -static-pie \
     -fvisibility=hidden -ffunction-sections -fdata-sections -mgeneral-regs-only -mstrict-align \
-    -mno-outline-atomics -fno-stack-protector -fno-builtin -fno-asynchronous-unwind-tables -Iguests
+    -mno-outline-atomics -fno-stack-protector -fno-builtin -fno-asynchronous-unwind-tables -Iguests -Iinclude
 GUEST_LDFLAGS := -T guests/guest.ld -Wl,--gc-sections,--build-id=none,-z,text \
     -Wl,-z,max-page-size=4096,--no-warn-rwx-segments
 GUEST_OBJECTS := $(GUEST_LIBRARY:guests/%=$(O)/guests/lib/%.o)
@@ -123,6 +126,7 @@ $(O)/guests/%: $(O)/guests/%.elf
 # ---- tests on KVM ----------------------------------------------------------------------------
 HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_command_line.c \
     cases_features.c cases_linux.c cases_terminal.c)
+HARNESS_SOURCES += tests/guest/cases_regions.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)
@@ -217,8 +221,11 @@ compile_commands.json: Makefile
 install: $(O)/armlet
 	install -D -m 755 $(O)/armlet $(DESTDIR)$(prefix)/bin/armlet
 	install -D -m 644 man/armlet.1 $(DESTDIR)$(prefix)/share/man/man1/armlet.1
+	install -D -m 644 man/armlet-testdev.7 \
+	    $(DESTDIR)$(prefix)/share/man/man7/armlet-testdev.7
 uninstall:
-	rm -f $(DESTDIR)$(prefix)/bin/armlet $(DESTDIR)$(prefix)/share/man/man1/armlet.1
+	rm -f $(DESTDIR)$(prefix)/bin/armlet $(DESTDIR)$(prefix)/share/man/man1/armlet.1 \
+	    $(DESTDIR)$(prefix)/share/man/man7/armlet-testdev.7
 
 .PHONY: dist
 dist:

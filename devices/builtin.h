@@ -12,4 +12,7 @@ extern const struct device_class pl011_class; /* UART, needs irq and console */
 extern const struct device_class pl031_class; /* real-time clock, needs irq and loop */
 extern const struct device_class pl061_class; /* GPIO with the power key, needs irq */
 
+/* The test device, needs irq, loop, log and guest_exit. */
+extern const struct device_class testdev_class;
+
 #endif

@@ -31,6 +31,8 @@ struct guest_machine {
     uint64_t kernel_end;               /* first byte after this image, its bss and stacks */
     uint64_t initrd_start, initrd_end; /* 0: none */
     uint64_t uart, rtc, gpio, gicd, gicr, gicc, its;
+    uint64_t testdev; /* armlet/testdev.h */
+    uint32_t testdev_intid;
     uint64_t gicr_bytes;                     /* of the first redistributor region */
     uint64_t gicr_second, gicr_second_bytes; /* 0: there is one region */
     uint32_t uart_intid, rtc_intid, gpio_intid, virtual_timer_intid, physical_timer_intid;

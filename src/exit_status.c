@@ -20,11 +20,22 @@ int exit_status_of_error(enum error_code code)
     return EXIT_STATUS_INTERNAL;
 }
 
+static int status_of_guest(uint64_t status)
+{
+    if (status == 0)
+        return EXIT_STATUS_OK;
+    return status < EXIT_STATUS_GUEST_LAST - EXIT_STATUS_GUEST_BASE
+               ? EXIT_STATUS_GUEST_BASE + (int)status
+               : EXIT_STATUS_GUEST_LAST;
+}
+
 int exit_status_of_result(const struct machine_result *result)
 {
     switch (result->outcome) {
     case MACHINE_POWERED_OFF:
         return EXIT_STATUS_OK;
+    case MACHINE_EXITED:
+        return status_of_guest(result->guest_status);
     case MACHINE_RESET:
         return EXIT_STATUS_RESET;
     case MACHINE_TIMED_OUT:

@@ -61,7 +61,7 @@ static void end(struct machine *machine, enum machine_outcome outcome, int signa
 {
     if (!machine->ended) {
         machine->ended = true;
-        machine->result = (struct machine_result){outcome, signal_number};
+        machine->result = (struct machine_result){.outcome = outcome, .signal = signal_number};
     }
     event_loop_stop(machine->loop);
 }
@@ -145,9 +145,34 @@ static void on_signal(struct event_source *source, uint32_t events)
         ask_for_shutdown(machine, (int)info.ssi_signo);
 }
 
+/* A guest's own status: the first one counts. Any thread; the I/O thread is woken. */
+static void on_guest_exit(struct guest_exit *guest_exit, uint64_t status)
+{
+    struct machine *machine = container_of(guest_exit, struct machine, guest_exit);
+    uint64_t asked = status < UINT64_MAX ? status + 1 : UINT64_MAX;
+    uint64_t none = 0;
+
+    if (atomic_compare_exchange_strong(&machine->guest_asked, &none, asked))
+        event_notify_send(&machine->vcpu_left);
+}
+
+/* Whether the guest has ended the machine. */
+static bool take_guest_exit(struct machine *machine)
+{
+    uint64_t asked = atomic_load(&machine->guest_asked);
+
+    if (asked > 0) {
+        end(machine, MACHINE_EXITED, 0);
+        machine->result.guest_status = asked - 1;
+    }
+    return asked > 0;
+}
+
 static void on_vcpu_left(struct event_notify *notify)
 {
     struct machine *machine = notify->context;
+
+    (void)take_guest_exit(machine);
 
     /*
      * A notification may be left over from before a reset. Why a vCPU left is looked at once all
@@ -284,6 +309,7 @@ struct machine *machine_create(const struct options *options, struct log *log, s
     machine->ram.fd = -1;
     machine->pvtime.fd = -1;
     coalesced_init(&machine->coalesced, &machine->bus);
+    machine->guest_exit.exit = on_guest_exit;
     machine->signals.fd = -1;
     if (wire(machine, error))
         return machine;
@@ -346,7 +372,7 @@ static bool judge(struct machine *machine, bool *reset, struct error *error)
             *error = machine->vcpus[i].error;
             return false;
         }
-    if (machine->ended)
+    if (machine->ended || take_guest_exit(machine))
         return true;
     for (uint32_t i = 0; i < machine->options->vcpu_count; i++) {
         if (machine->vcpus[i].outcome == VCPU_OUTCOME_SHUTDOWN) {
@@ -398,6 +424,12 @@ static bool run_once(struct machine *machine, bool *reset, struct error *error)
     return false;
 }
 
+static bool is_success(const struct machine_result *result)
+{
+    return result->outcome == MACHINE_POWERED_OFF ||
+           (result->outcome == MACHINE_EXITED && result->guest_status == 0);
+}
+
 bool machine_run(struct machine *machine, struct machine_result *result, struct error *error)
 {
     bool reset = false;
@@ -418,7 +450,7 @@ bool machine_run(struct machine *machine, struct machine_result *result, struct 
     }
     *result = machine->result;
     /* A guest that did well is no success if what it said could not be kept. */
-    if (machine->result.outcome == MACHINE_POWERED_OFF && !console_check(machine->console, error)) {
+    if (is_success(&machine->result) && !console_check(machine->console, error)) {
         machine_fail(machine, error);
         return false;
     }

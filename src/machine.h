@@ -19,6 +19,7 @@ struct machine;
 
 enum machine_outcome {
     MACHINE_POWERED_OFF, /* PSCI SYSTEM_OFF */
+    MACHINE_EXITED,      /* the guest ended it with a status of its own, see `guest_status` */
     MACHINE_RESET,       /* the guest asked for a reset and --no-reboot is given */
     MACHINE_TIMED_OUT,   /* --timeout */
     MACHINE_QUIT,        /* the operator left, or the guest didn't power off when asked to */
@@ -27,7 +28,8 @@ enum machine_outcome {
 
 struct machine_result {
     enum machine_outcome outcome;
-    int signal;
+    int signal;            /* of MACHINE_SIGNALLED */
+    uint64_t guest_status; /* of MACHINE_EXITED */
 };
 
 /* The options and the log outlive the machine. */

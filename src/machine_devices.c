@@ -77,7 +77,8 @@ bool machine_choose_devices(struct machine *machine, struct error *error)
 
     machine->choices = arena_alloc(&machine->arena, most, sizeof(*machine->choices), error);
     machine->devices = arena_alloc(&machine->arena, most, sizeof(*machine->devices), error);
-    if (!machine->choices || !machine->devices)
+    machine->regions = arena_alloc(&machine->arena, most, sizeof(*machine->regions), error);
+    if (!machine->choices || !machine->devices || !machine->regions)
         return false;
     for (size_t i = 0; i < USUAL_DEVICE_COUNT; i++)
         if (!choose(machine, usual_devices[i], (struct property_list){0}, error))
@@ -151,12 +152,15 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
 {
     const struct region *region = memory_map_find_device(choice->class->name);
     struct machine_device *entry = &machine->devices[machine->device_count];
+    struct machine_regions *regions = &machine->regions[machine->device_count];
     struct device_resources resources = {
         .properties = choice->properties,
         .loop = machine->loop,
         .console = machine->console,
         .memory = &machine->ram.memory,
         .log = machine->log,
+        .regions = &regions->regions,
+        .guest_exit = &machine->guest_exit,
     };
 
     if (region)
@@ -165,9 +169,12 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
         return false;
     if (!connect_irqs(machine, choice->class, entry->place.spi, entry, &resources.irq, error))
         return false;
+    machine_regions_init(regions, &machine->regions_environment, resources.irq);
     entry->device = choice->class->create(&resources, error);
-    if (!entry->device)
+    if (!entry->device) {
+        machine_regions_finish(regions);
         return false;
+    }
     machine->device_count++;
     for (uint32_t i = 0; i < entry->irq_count; i++)
         entry->irqs[i].device = entry->device;
@@ -177,6 +184,8 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
 bool machine_create_devices(struct machine *machine, struct error *error)
 {
     bus_init(&machine->bus, &machine->arena);
+    machine->regions_environment = (struct machine_regions_environment){
+        .vm = &machine->vm, .coalesced = &machine->coalesced, .log = machine->log};
     for (size_t i = 0; i < machine->choice_count; i++)
         if (!create(machine, &machine->choices[i], error))
             return error_add_context(error, "cannot create device '%s'",
@@ -198,6 +207,7 @@ void machine_destroy_devices(struct machine *machine)
         struct device *device = machine->devices[--machine->device_count].device;
 
         device->ops->destroy(device);
+        machine_regions_finish(&machine->regions[machine->device_count]);
     }
 }
 

@@ -20,6 +20,7 @@
 #include "kvm.h"
 #include "machine.h"
 #include "machine_fdt.h"
+#include "machine_regions.h"
 #include "memory_backing.h"
 #include "vcpu.h"
 #include "vcpu_features.h"
@@ -50,7 +51,9 @@ struct machine {
     struct coalesced coalesced;
     struct device_choice *choices;
     size_t choice_count;
-    struct machine_device *devices; /* the nth is of the nth choice */
+    struct machine_device *devices;  /* the nth is of the nth choice */
+    struct machine_regions *regions; /* of the nth device */
+    struct machine_regions_environment regions_environment;
     size_t device_count;
     uint32_t spis_taken; /* of those from REGION_DEVICES on */
     uint64_t room_taken; /* in REGION_DEVICES, bytes */
@@ -75,6 +78,8 @@ struct machine {
     bool shutdown_asked;
     int ending_signal; /* the signal that asked for the end, or 0 */
     bool ended;
+    struct guest_exit guest_exit;
+    _Atomic uint64_t guest_asked; /* 1 + the status that the guest ended with; 0: it didn't */
     struct machine_result result;
 };
 

@@ -153,6 +153,15 @@ static bool load(struct machine *machine, struct error *error)
                           machine->layout.kernel.entry, machine->layout.fdt, error);
 }
 
+static bool grant_regions(struct machine *machine, struct error *error)
+{
+    for (size_t i = 0; i < machine->device_count; i++)
+        if (!machine_regions_apply(&machine->regions[i], machine->devices[i].place.base, true,
+                                   error))
+            return error_add_context(error, "device '%s'", machine->devices[i].device->name);
+    return true;
+}
+
 bool machine_power_on(struct machine *machine, struct error *error)
 {
     for (size_t i = 0; i < machine->device_count; i++)
@@ -161,12 +170,15 @@ bool machine_power_on(struct machine *machine, struct error *error)
            (!machine->features.steal_time || create_steal_time(machine, error)) &&
            create_vgic(machine, error) && create_vcpus(machine, error) &&
            vgic_finish_setup(&machine->vgic, error) && finish_vcpus(machine, error) &&
-           load(machine, error) && machine_enter_state(machine, MACHINE_READY, error);
+           grant_regions(machine, error) && load(machine, error) &&
+           machine_enter_state(machine, MACHINE_READY, error);
 }
 
 void machine_power_off(struct machine *machine)
 {
     coalesced_detach(&machine->coalesced);
+    for (size_t i = 0; i < machine->device_count; i++)
+        machine_regions_forget(&machine->regions[i]);
     for (uint32_t i = 0; machine->vcpus && i < machine->options->vcpu_count; i++) {
         struct vcpu *vcpu = &machine->vcpus[i];
         enum vcpu_state from = vcpu->state;

@@ -17,6 +17,8 @@ static const struct region regions[REGION_COUNT] = {
     [REGION_RTC] = {"rtc", "PL031 real-time clock", {0x09010000}, KIB(4), 2, "pl031"},
     [REGION_GPIO] = {"gpio", "PL061 GPIO, power key on line 3", {0x09030000}, KIB(4), 7, "pl061"},
     [REGION_PVTIME] = {"pvtime", "stolen time (DEN0057)", {0x090a0000}, KIB(64), NO_SPI, NULL},
+    [REGION_TESTDEV] =
+        {"testdev", "test device, if asked for", {0x0c000000}, KIB(16), 112, "testdev"},
     [REGION_DEVICES] =
         {"devices", "devices of plugins, with SPIs from this", {0x0c100000}, KIB(1024), 120, NULL},
     [REGION_RAM] = {"ram", "RAM", {GIB(1)}, 0, NO_SPI, NULL},

@@ -22,6 +22,7 @@ enum region_id {
     REGION_RTC,
     REGION_GPIO,
     REGION_PVTIME,
+    REGION_TESTDEV,
     REGION_DEVICES,
     REGION_RAM,
     REGION_GICR_HIGH,

@@ -31,6 +31,7 @@
 
 struct console;
 struct device;
+struct device_regions;
 struct event_loop;
 struct fdt_writer;
 struct guest_memory;
@@ -71,6 +72,16 @@ struct device_resources {
     struct console *console;
     struct guest_memory *memory;
     struct log *log;
+    struct device_regions *regions; /* device_regions.h */
+    struct guest_exit *guest_exit;
+};
+
+/*
+ * How a guest ends its machine with a status of its own, which becomes armlet's exit status (see
+ * exit_status.h). The first one counts. vCPUs go on for a moment. Any thread.
+ */
+struct guest_exit {
+    void (*exit)(struct guest_exit *guest_exit, uint64_t status);
 };
 
 /*

@@ -3,7 +3,39 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
+#include <sys/epoll.h>
+
+bool event_loop_add(struct event_loop *loop, struct event_source *source, uint32_t events,
+                    struct error *error)
+{
+    (void)events;
+    if (loop->fail_init)
+        return error_set(error, ERROR_HOST, EPERM, "epoll_ctl");
+    assert(loop->source_count < FAKE_EVENT_LOOP_SOURCES);
+    loop->sources[loop->source_count++] = source;
+    source->registered = true;
+    return true;
+}
+
+void event_loop_remove(struct event_loop *loop, struct event_source *source)
+{
+    for (size_t i = 0; source->registered && i < loop->source_count; i++)
+        if (loop->sources[i] == source)
+            loop->sources[i] = loop->sources[--loop->source_count];
+    source->registered = false;
+}
+
+void fake_event_loop_poll(struct event_loop *loop)
+{
+    for (size_t i = 0; i < loop->source_count; i++) {
+        struct pollfd readable = {.fd = loop->sources[i]->fd, .events = POLLIN};
+
+        if (poll(&readable, 1, 0) == 1)
+            loop->sources[i]->callback(loop->sources[i], EPOLLIN);
+    }
+}
 
 bool event_timer_init(struct event_timer *timer, struct event_loop *loop,
                       void (*fire)(struct event_timer *timer), void *context, struct error *error)

@@ -3,15 +3,24 @@
 #ifndef TESTS_FAKE_EVENT_LOOP_H
 #define TESTS_FAKE_EVENT_LOOP_H
 
+#include <stddef.h>
+
 #include "armlet/event_loop.h"
 
-/* A loop of one timer, zeroed by the test. */
+enum { FAKE_EVENT_LOOP_SOURCES = 4 };
+
+/* A loop of one timer and a few files, zeroed by the test. */
 struct event_loop {
+    struct event_source *sources[FAKE_EVENT_LOOP_SOURCES];
+    size_t source_count;
     struct event_timer *timer; /* NULL before init and after finish */
-    bool fail_init;            /* event_timer_init() fails with ERROR_HOST */
+    bool fail_init;            /* event_timer_init() and event_loop_add() fail with ERROR_HOST */
     bool armed;
     uint64_t delay_ns; /* of the last arming */
 };
+
+/* Calls back, once, for each file that can be read. */
+void fake_event_loop_poll(struct event_loop *loop);
 
 /* Fires the timer, whether armed or not: a late expiry looks like that. */
 void fake_event_loop_fire(struct event_loop *loop);

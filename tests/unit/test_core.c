@@ -214,6 +214,14 @@ START_TEST(each_cause_has_its_exit_status)
         struct machine_result result = {.outcome = outcomes[i], .signal = 15};
         ck_assert_int_eq(exit_status_of_result(&result), statuses[i]);
     }
+    for (uint64_t status = 0; status < 70; status++) {
+        struct machine_result result = {.outcome = MACHINE_EXITED, .guest_status = status};
+        int expected = status == 0 ? 0 : status < 63 ? 64 + (int)status : 127;
+
+        ck_assert_int_eq(exit_status_of_result(&result), expected);
+        result.guest_status = UINT64_MAX - status;
+        ck_assert_int_eq(exit_status_of_result(&result), 127);
+    }
     ck_assert_int_eq(exit_status_of_error(ERROR_NONE), 0);
     ck_assert_int_eq(exit_status_of_error(ERROR_INTERNAL), 1);
     ck_assert_int_eq(exit_status_of_error(ERROR_USAGE), 2);

@@ -6,7 +6,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 \
     console console_kinds terminal image instruction translate no_syndrome \
     kvm vm vgic vcpu vcpu_watch machine machine_devices doctor
-UNIT_TESTS += vm_regions
+UNIT_TESTS += vm_regions testdev machine_regions
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
 events_objects := src/events src/exit_kind src/error tests/unit/fake_ticks
@@ -26,13 +26,15 @@ unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
 device_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
-    devices/pl031 devices/pl061 $(property_objects) src/log tests/unit/fake_irq \
+    devices/pl031 devices/pl061 devices/testdev $(property_objects) src/log tests/unit/fake_irq \
+    tests/unit/fake_regions \
     tests/unit/fake_console tests/unit/fake_event_loop tests/unit/fake_wall_clock \
     tests/unit/fake_fdt_writer tests/unit/primecell_checks
 unit_pl011       := $(device_objects) tests/unit/pl011_fixture
 unit_pl011_input := $(device_objects) tests/unit/pl011_fixture
 unit_pl031       := $(device_objects)
 unit_pl061       := $(device_objects)
+unit_testdev     := $(device_objects)
 unit_terminal := src/terminal src/guardian src/error src/log
 unit_console  := src/console src/console_backend src/console_pty src/console_unix src/event_loop \
     $(sort $(events_objects) $(unit_terminal)) tests/unit/console_fixture
@@ -53,6 +55,8 @@ unit_doctor      := src/doctor src/doctor_host src/doctor_kvm src/doctor_memory 
     $(fake_kvm_objects)
 unit_kvm  := src/kvm src/vcpu_features src/error $(fake_kvm_objects) tests/unit/kvm_failures
 unit_vm   := $(unit_kvm) src/vm src/guest_memory
+unit_machine_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log \
+    src/machine_regions tests/unit/fake_data_cache
 unit_vm_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log
 unit_vgic := $(unit_vm) src/vgic src/memory_map
 unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
@@ -65,8 +69,8 @@ unit_machine := $(sort $(unit_vcpu) $(options_objects) $(property_objects) $(fdt
     src/machine_watch src/irq_watch \
     src/machine_plan src/machine_fdt src/boot src/memory_backing devices/builtin \
     devices/primecell devices/wall_clock devices/pl011 devices/pl011_registers devices/pl031 \
-    devices/pl061 tests/unit/kvm_machine \
-    tests/unit/kvm_machine_boot)
+    devices/pl061 devices/testdev src/machine_regions tests/unit/fake_data_cache \
+    tests/unit/kvm_machine tests/unit/kvm_machine_boot)
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
 
 # KVM's structures are arm64's whatever this machine is.

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a device asked of device_regions.h, and what the VM there is has granted of it.
+ *
+ * Everything but the switches of device_regions.h: the I/O thread, while no vCPU runs.
+ */
+#ifndef ARMLET_SRC_MACHINE_REGIONS_H
+#define ARMLET_SRC_MACHINE_REGIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "armlet/device_regions.h"
+#include "armlet/error.h"
+#include "armlet/gpa.h"
+#include "armlet/irq.h"
+#include "armlet/log.h"
+#include "coalesced.h"
+#include "vm.h"
+#include "vm_regions.h"
+
+/* What all devices of a machine share. */
+struct machine_regions_environment {
+    struct vm *vm;
+    struct coalesced *coalesced;
+    struct log *log;
+};
+
+struct machine_doorbell {
+    uint64_t offset;
+    enum access_width width;
+    int event_fd;
+};
+
+struct machine_regions {
+    struct device_regions regions; /* what the device is lent */
+    const struct machine_regions_environment *environment;
+    const struct irq_line *irq; /* what a loopback raises */
+    gpa_t base;                 /* of the device, from machine_regions_apply() on */
+    bool attached;              /* there is a VM */
+    unsigned granted;           /* mask of enum device_region_kind */
+
+    struct machine_doorbell doorbells[DEVICE_REGION_DOORBELLS];
+    size_t doorbell_count;
+
+    bool wants_loopback;
+    struct machine_doorbell loopback; /* its event_fd is ours */
+
+    bool wants_coalesced, starts_coalesced, is_coalesced;
+    uint64_t coalesced_offset;
+    uint32_t coalesced_bytes;
+
+    bool wants_page, starts_with_page;
+    uint64_t page_offset;
+    void *page_memory; /* NULL: not made yet */
+    struct vm_page page;
+};
+
+void machine_regions_init(struct machine_regions *regions,
+                          const struct machine_regions_environment *environment,
+                          const struct irq_line *irq);
+/* Allowed on zeroed memory. The device is gone. */
+void machine_regions_finish(struct machine_regions *regions);
+
+/*
+ * There is a new VM, and the device is at `base`: grants what it asked for. After the GIC is
+ * initialised; `kernel_gic` says whether it is KVM's, which alone can be told of events.
+ */
+bool machine_regions_apply(struct machine_regions *regions, gpa_t base, bool kernel_gic,
+                           struct error *error) WARN_UNUSED;
+/* The VM goes, and with it all that was granted. Allowed when nothing is. */
+void machine_regions_forget(struct machine_regions *regions);
+
+#endif
