@@ -45,12 +45,56 @@ bool bus_add(struct bus *bus, struct device *device, gpa_t base, struct error *e
     return true;
 }
 
+bool bus_add_banked(struct bus *bus, struct device *const *banks, uint32_t count, gpa_t base,
+                    struct error *error)
+{
+    assert(bus->view_count == 0 || bus->view_count == count);
+    if (!bus_add(bus, banks[0], base, error))
+        return false;
+    bus->entries[bus->count - 1].banks = banks;
+    bus->view_count = count;
+    return true;
+}
+
 static int by_base(const void *left, const void *right)
 {
     const struct bus_entry *a = left;
     const struct bus_entry *b = right;
 
     return (a->base.value > b->base.value) - (a->base.value < b->base.value);
+}
+
+static bool make_view(const struct bus *bus, uint32_t cpu, struct bus *view, struct error *error)
+{
+    *view = *bus;
+    view->entries = arena_alloc(bus->arena, bus->count, sizeof(*bus->entries), error);
+    if (!view->entries)
+        return false;
+    for (size_t i = 0; i < bus->count; i++) {
+        view->entries[i] = bus->entries[i];
+        if (bus->entries[i].banks)
+            view->entries[i].device = bus->entries[i].banks[cpu];
+    }
+    return true;
+}
+
+static bool make_views(struct bus *bus, struct error *error)
+{
+    if (bus->view_count == 0)
+        return true;
+    bus->views = arena_alloc(bus->arena, bus->view_count, sizeof(*bus->views), error);
+    if (!bus->views)
+        return false;
+    for (uint32_t i = 0; i < bus->view_count; i++)
+        if (!make_view(bus, i, &bus->views[i], error))
+            return false;
+    return true;
+}
+
+const struct bus *bus_view(const struct bus *bus, uint32_t cpu)
+{
+    assert(bus->frozen && (!bus->views || cpu < bus->view_count));
+    return bus->views ? &bus->views[cpu] : bus;
 }
 
 bool bus_freeze(struct bus *bus, struct error *error)
@@ -68,7 +112,7 @@ bool bus_freeze(struct bus *bus, struct error *error)
                              high->base.value);
     }
     bus->frozen = true;
-    return true;
+    return make_views(bus, error);
 }
 
 static bool contains(const struct bus_entry *entry, gpa_t address)

@@ -6,6 +6,9 @@
  * writes nothing shared. Each vCPU remembers the entry it hit last in a struct bus_cursor of its
  * own, because accesses come in runs to one device.
  *
+ * Where devices are banked, a CPU sees one of its own at the same address: each CPU has a table of
+ * its own then, its view, and looking up stays what it was.
+ *
  * bus_add and bus_freeze: one thread, before the first vCPU runs. The rest: any thread.
  */
 #ifndef ARMLET_SRC_BUS_H
@@ -24,7 +27,8 @@
 struct bus_entry {
     gpa_t base;
     uint64_t size_bytes;
-    struct device *device;
+    struct device *device;       /* what answers; of bank 0 until a view replaces it */
+    struct device *const *banks; /* one a CPU, or NULL */
 };
 
 struct bus {
@@ -32,6 +36,8 @@ struct bus {
     struct bus_entry *entries; /* sorted by base once frozen */
     size_t count;
     size_t capacity;
+    struct bus *views; /* one a CPU, or NULL: all CPUs see this table */
+    uint32_t view_count;
     bool frozen;
 };
 
@@ -44,8 +50,18 @@ void bus_init(struct bus *bus, struct arena *arena);
 /* Puts a device at `base`. Refuses an empty or wrapping range; the bus doesn't own the device. */
 bool bus_add(struct bus *bus, struct device *device, gpa_t base, struct error *error) WARN_UNUSED;
 
+/*
+ * Puts `count` devices of one size at `base`, of which CPU n sees banks[n]. The array outlives the
+ * bus; all banked devices of a bus are for as many CPUs.
+ */
+bool bus_add_banked(struct bus *bus, struct device *const *banks, uint32_t count, gpa_t base,
+                    struct error *error) WARN_UNUSED;
+
 /* Sorts the table and refuses overlaps, naming both devices. No bus_add() afterwards. */
 bool bus_freeze(struct bus *bus, struct error *error) WARN_UNUSED;
+
+/* The table as a CPU sees it, once frozen. Entries have the same index in all views. */
+const struct bus *bus_view(const struct bus *bus, uint32_t cpu);
 
 /* The entry that contains `address`, or NULL. Updates the cursor on a hit. */
 const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *cursor, gpa_t address);

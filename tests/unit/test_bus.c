@@ -45,6 +45,54 @@ static struct probe probe_make(uint64_t size_bytes)
     return (struct probe){.device = {&probe_ops, "probe", size_bytes}};
 }
 
+START_TEST(a_banked_device_answers_its_own_cpu)
+{
+    struct arena arena = {0};
+    struct error error = {0};
+    struct bus bus;
+    struct bus_cursor cursors[2] = {0};
+    struct probe plain = probe_make(0x1000);
+    struct probe banks[2] = {probe_make(0x1000), probe_make(0x1000)};
+    struct device *const devices[] = {&banks[0].device, &banks[1].device};
+    uint64_t value = 5;
+
+    bus_init(&bus, &arena);
+    ck_assert(bus_add(&bus, &plain.device, GPA(0x9000000), &error));
+    ck_assert(bus_add_banked(&bus, devices, 2, GPA(0x8000000), &error));
+    ck_assert(bus_freeze(&bus, &error));
+    for (uint32_t cpu = 0; cpu < 2; cpu++) {
+        const struct bus *view = bus_view(&bus, cpu);
+
+        ck_assert_uint_eq(view->count, bus.count);
+        value = 5 + cpu;
+        ck_assert(
+            bus_access(view, &cursors[cpu], GPA(0x8000004), ACCESS_WRITE, ACCESS_32_BIT, &value));
+        ck_assert(
+            bus_access(view, &cursors[cpu], GPA(0x9000008), ACCESS_WRITE, ACCESS_32_BIT, &value));
+        ck_assert_uint_eq(banks[cpu].value, 5 + cpu);
+        ck_assert_uint_eq(banks[cpu].writes, 1);
+        ck_assert_uint_eq(plain.writes, cpu + 1);
+    }
+    arena_finish(&arena);
+}
+END_TEST
+
+START_TEST(without_banks_all_cpus_see_one_table)
+{
+    struct arena arena = {0};
+    struct error error = {0};
+    struct bus bus;
+    struct probe plain = probe_make(0x1000);
+
+    bus_init(&bus, &arena);
+    ck_assert(bus_add(&bus, &plain.device, GPA(0x9000000), &error));
+    ck_assert(bus_freeze(&bus, &error));
+    ck_assert_ptr_eq(bus_view(&bus, 0), &bus);
+    ck_assert_ptr_eq(bus_view(&bus, 511), &bus);
+    arena_finish(&arena);
+}
+END_TEST
+
 START_TEST(an_access_reaches_its_device_by_offset)
 {
     struct arena arena = {0};
@@ -171,6 +219,8 @@ Suite *unit_suite(void)
     TCase *tests = tcase_create("bus");
 
     tcase_add_test(tests, an_access_reaches_its_device_by_offset);
+    tcase_add_test(tests, a_banked_device_answers_its_own_cpu);
+    tcase_add_test(tests, without_banks_all_cpus_see_one_table);
     tcase_add_test(tests, an_access_to_nowhere_reads_zero);
     tcase_add_test(tests, overlaps_are_refused);
     tcase_add_test(tests, impossible_ranges_are_refused);
