@@ -104,22 +104,40 @@ bool vm_add_memory(struct vm *vm, const struct guest_memory *memory, struct erro
     return true;
 }
 
-static void set_level(struct irq_line *line, bool level)
+static void set_level(struct irq_line *line, bool level, uint32_t type_and_number)
 {
     const struct vm *vm = line->controller;
-    const struct kvm_irq_level request = {
-        .irq = (KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT) | line->intid,
-        .level = level,
-    };
+    const struct kvm_irq_level request = {.irq = type_and_number, .level = level};
 
-    /* An SPI of an initialised vGIC can't fail; between power-off and power-on nothing listens. */
+    /* An input that the VM has can't fail; between power-off and power-on nothing listens. */
     if (vm_is_open(vm))
         (void)kvm_sys_ioctl(vm->fd, KVM_IRQ_LINE, (uintptr_t)&request);
 }
 
+static void set_spi(struct irq_line *line, bool level)
+{
+    set_level(line, level, (KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT) | line->intid);
+}
+
+/* The line's number is the vCPU's index and the input, as KVM_IRQ_LINE wants them. */
+static void set_cpu_input(struct irq_line *line, bool level)
+{
+    set_level(line, level, (KVM_ARM_IRQ_TYPE_CPU << KVM_ARM_IRQ_TYPE_SHIFT) | line->intid);
+}
+
 void vm_connect_irq(struct vm *vm, struct irq_line *line, uint32_t intid)
 {
-    static const struct irq_ops ops = {.set_level = set_level};
+    static const struct irq_ops ops = {.set_level = set_spi};
 
     *line = (struct irq_line){.ops = &ops, .controller = vm, .intid = intid};
+}
+
+void vm_connect_cpu_input(struct vm *vm, struct irq_line *line, uint32_t cpu,
+                          enum vm_cpu_input input)
+{
+    static const struct irq_ops ops = {.set_level = set_cpu_input};
+    uint32_t number = input == VM_CPU_FIQ ? KVM_ARM_IRQ_CPU_FIQ : KVM_ARM_IRQ_CPU_IRQ;
+
+    *line = (struct irq_line){
+        .ops = &ops, .controller = vm, .intid = cpu << KVM_ARM_IRQ_VCPU_SHIFT | number};
 }

@@ -42,4 +42,12 @@ bool vm_add_memory(struct vm *vm, const struct guest_memory *memory,
 /* Makes `line` a wire to the SPI with this INTID of whatever VM is in `vm` at the time. */
 void vm_connect_irq(struct vm *vm, struct irq_line *line, uint32_t intid);
 
+/*
+ * Makes `line` a wire to an interrupt input of a vCPU, which is there when the VM has no vGIC: the
+ * userspace GIC drives it. A vCPU that waits in WFI wakes up.
+ */
+enum vm_cpu_input { VM_CPU_IRQ, VM_CPU_FIQ };
+void vm_connect_cpu_input(struct vm *vm, struct irq_line *line, uint32_t cpu,
+                          enum vm_cpu_input input);
+
 #endif

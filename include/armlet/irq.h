@@ -30,4 +30,11 @@ static inline void irq_line_set(struct irq_line *line, bool level)
     line->ops->set_level(line, level);
 }
 
+/* A short high level: an edge for a GIC that looks for one. The line was low. */
+static inline void irq_line_pulse(struct irq_line *line)
+{
+    irq_line_set(line, true);
+    irq_line_set(line, false);
+}
+
 #endif
