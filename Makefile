@@ -63,6 +63,8 @@ src_SOURCES += src/vm_regions.c src/coalesced.c src/machine_regions.c src/data_c
 devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c
 devices_SOURCES += devices/testdev.c
+src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
+devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
 
 GUESTS := info empty pl011 pl031 pl061 psci reset gic timer unassigned nisv crash smp count mem
@@ -127,6 +129,7 @@ $(O)/guests/%: $(O)/guests/%.elf
 HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_command_line.c \
     cases_features.c cases_linux.c cases_terminal.c)
 HARNESS_SOURCES += tests/guest/cases_regions.c
+HARNESS_SOURCES += tests/guest/cases_irqchip.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)

@@ -128,7 +128,7 @@ static bool connect_irqs(struct machine *machine, const struct device_class *cla
         return false;
     entry->irq_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        vm_connect_irq(&machine->vm, &entry->irqs[i].wire, GIC_SPI_BASE + spi + i);
+        machine_irqchip_connect(machine, &entry->irqs[i].wire, GIC_SPI_BASE + spi + i);
         irq_watch_init(&entry->irqs[i], &(*lines)[i], &machine->events);
     }
     return true;
@@ -186,6 +186,8 @@ bool machine_create_devices(struct machine *machine, struct error *error)
     bus_init(&machine->bus, &machine->arena);
     machine->regions_environment = (struct machine_regions_environment){
         .vm = &machine->vm, .coalesced = &machine->coalesced, .log = machine->log};
+    if (!machine_irqchip_create(machine, error))
+        return false;
     for (size_t i = 0; i < machine->choice_count; i++)
         if (!create(machine, &machine->choices[i], error))
             return error_add_context(error, "cannot create device '%s'",
@@ -209,6 +211,7 @@ void machine_destroy_devices(struct machine *machine)
         device->ops->destroy(device);
         machine_regions_finish(&machine->regions[machine->device_count]);
     }
+    machine_irqchip_destroy(machine);
 }
 
 static bool is_usual(const char *name)

@@ -20,6 +20,7 @@
 #include "kvm.h"
 #include "machine.h"
 #include "machine_fdt.h"
+#include "machine_irqchip.h"
 #include "machine_regions.h"
 #include "memory_backing.h"
 #include "vcpu.h"
@@ -49,6 +50,7 @@ struct machine {
     struct console *console;
     struct bus bus;
     struct coalesced coalesced;
+    struct machine_irqchip *irqchip; /* NULL: KVM has the interrupt controller */
     struct device_choice *choices;
     size_t choice_count;
     struct machine_device *devices;  /* the nth is of the nth choice */

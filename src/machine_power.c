@@ -54,18 +54,6 @@ static bool create_steal_time(struct machine *machine, struct error *error)
     return vm_add_memory(&machine->vm, &machine->pvtime.memory, error);
 }
 
-static bool create_vgic(struct machine *machine, struct error *error)
-{
-    const struct vgic_config config = {
-        .choice = machine->options->gic,
-        .its = machine->options->its == ITS_ON,
-        .vcpu_count = machine->options->vcpu_count,
-        .high_redistributors = memory_map_high_redistributors(ram_end(machine)),
-    };
-
-    return vgic_create(&machine->vgic, &machine->vm, &config, error);
-}
-
 static bool create_vcpus(struct machine *machine, struct error *error)
 {
     struct kvm_vcpu_init target;
@@ -168,9 +156,10 @@ bool machine_power_on(struct machine *machine, struct error *error)
         machine->devices[i].device->ops->reset(machine->devices[i].device);
     return create_vm(machine, error) &&
            (!machine->features.steal_time || create_steal_time(machine, error)) &&
-           create_vgic(machine, error) && create_vcpus(machine, error) &&
-           vgic_finish_setup(&machine->vgic, error) && finish_vcpus(machine, error) &&
-           grant_regions(machine, error) && load(machine, error) &&
+           machine_irqchip_power_on(machine, memory_map_high_redistributors(ram_end(machine)),
+                                    error) &&
+           create_vcpus(machine, error) && machine_irqchip_finish_power_on(machine, error) &&
+           finish_vcpus(machine, error) && grant_regions(machine, error) && load(machine, error) &&
            machine_enter_state(machine, MACHINE_READY, error);
 }
 

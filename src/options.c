@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory_map.h"
 #include "options_suggest.h"
 #include "options_value.h"
 
@@ -206,6 +207,24 @@ static bool apply_positional(struct option_parser *parser, struct error *error)
     return true;
 }
 
+/* The userspace GIC is a GICv2. */
+static bool check_irqchip(const struct options *options, struct error *error)
+{
+    if (options->irqchip != IRQCHIP_USER)
+        return true;
+    if (options->gic == GIC_V3)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--irqchip user is a GICv2, and --gic 3 asks for a GICv3");
+    if (options->its == ITS_ON)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--irqchip user is a GICv2, and --its on needs a GICv3");
+    if (options->vcpu_count > GICV2_MAX_VCPUS)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--irqchip user is a GICv2, for %d vCPUs at most, not %u", GICV2_MAX_VCPUS,
+                         options->vcpu_count);
+    return true;
+}
+
 /* What no option says wrong by itself. */
 static bool check_together(const struct options *options, struct error *error)
 {
@@ -224,7 +243,7 @@ static bool check_together(const struct options *options, struct error *error)
                          "--memory-backing asks for",
                          memory, page);
     }
-    return true;
+    return check_irqchip(options, error);
 }
 
 static bool parse_command(struct option_parser *parser, struct argument_list *list,

@@ -24,6 +24,7 @@ enum command {
 };
 
 enum gic_choice { GIC_AUTO, GIC_V2, GIC_V3 };
+enum irqchip_choice { IRQCHIP_KERNEL, IRQCHIP_USER };
 enum its_choice { ITS_AUTO, ITS_OFF, ITS_ON };
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_PTY, CONSOLE_FILE, CONSOLE_UNIX, CONSOLE_NONE };
@@ -68,6 +69,7 @@ struct options {
     uint32_t vcpu_count;   /* 1..MAX_VCPUS */
     uint64_t memory_bytes; /* >= 16 MiB, a multiple of 2 MiB */
     enum gic_choice gic;
+    enum irqchip_choice irqchip; /* USER: a GICv2, up to GICV2_MAX_VCPUS, no ITS */
     enum its_choice its;
     enum feature_choice pmu, sve, pauth, mte, aarch32_el1, steal_time;
 

@@ -163,6 +163,20 @@ static bool set_gic(struct option_parser *parser, const struct option_row *row, 
     return true;
 }
 
+static bool set_irqchip(struct option_parser *parser, const struct option_row *row,
+                        const char *value, struct error *error)
+{
+    static const struct choice choices[] = {{"kernel", IRQCHIP_KERNEL, DETAIL_NONE},
+                                            {"user", IRQCHIP_USER, DETAIL_NONE}};
+    const char *detail = NULL;
+    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+
+    if (choice == NULL)
+        return false;
+    parser->options->irqchip = (enum irqchip_choice)choice->value;
+    return true;
+}
+
 static bool set_its(struct option_parser *parser, const struct option_row *row, const char *value,
                     struct error *error)
 {

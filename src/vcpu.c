@@ -13,6 +13,7 @@
 #include "memory_map.h"
 #include "no_syndrome.h"
 #include "register_dump.h"
+#include "vcpu_private_lines.h"
 #include "vcpu_registers.h"
 #include "vcpu_watch.h"
 
@@ -79,7 +80,9 @@ bool vcpu_create(struct vcpu *vcpu, const struct vm *vm, uint32_t index,
 {
     vcpu->index = index;
     vcpu->environment = environment;
-    vcpu->bus = environment->bus;
+    vcpu->bus = bus_view(environment->bus, index);
+    vcpu->has_private_lines = environment->private_lines != NULL;
+    vcpu->private_levels = 0;
     vcpu->coalesced = environment->coalesced;
     vcpu->device_counters = vcpu->counters.devices;
     vcpu_watch_init(vcpu);
@@ -124,16 +127,25 @@ static bool set_attribute(struct vcpu *vcpu, uint32_t group, uint64_t attribute,
     return kvm_ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &request, name, error);
 }
 
+/* Without a vGIC the PMU's interrupt has no number, and is a private line. */
+static bool initialise_pmu(struct vcpu *vcpu, struct error *error)
+{
+    const int intid = GIC_PPI_BASE + PPI_PMU;
+
+    return (vcpu->has_private_lines ||
+            set_attribute(vcpu, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_IRQ, &intid,
+                          "setting the PMU's interrupt", error)) &&
+           set_attribute(vcpu, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_INIT, NULL,
+                         "initialising the PMU", error);
+}
+
 bool vcpu_finish_setup(struct vcpu *vcpu, const struct vcpu_features *features, gpa_t steal_time,
                        struct error *error)
 {
-    const int pmu_intid = GIC_PPI_BASE + PPI_PMU;
-
-    if (features->pmu && (!set_attribute(vcpu, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_IRQ,
-                                         &pmu_intid, "setting the PMU's interrupt", error) ||
-                          !set_attribute(vcpu, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_INIT,
-                                         NULL, "initialising the PMU", error)))
+    if (features->pmu && !initialise_pmu(vcpu, error))
         return false;
+    if (vcpu->has_private_lines)
+        vcpu_hide_gic_registers(vcpu);
     return !features->steal_time ||
            set_attribute(vcpu, KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, &steal_time.value,
                          "placing the record of stolen time", error);
@@ -342,6 +354,9 @@ static bool handle_rare_exit(struct vcpu *vcpu, int result, int os_errno)
 /* Does what KVM_RUN returned for; returns whether the vCPU goes on. */
 static inline bool handle_exit(struct vcpu *vcpu, int result, int os_errno)
 {
+    /* Levels first: a device must not see an interrupt whose reason the guest has taken away. */
+    if (__builtin_expect(vcpu->has_private_lines, 0))
+        vcpu_drive_private_lines(vcpu);
     /* What the guest did before this exit comes before it. */
     if (__builtin_expect(coalesced_pending(vcpu->coalesced), 0))
         coalesced_drain(vcpu->coalesced);

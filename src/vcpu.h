@@ -44,6 +44,14 @@ enum vcpu_outcome {
     VCPU_OUTCOME_FAILED,   /* `error` says why: ERROR_GUEST or ERROR_HOST */
 };
 
+/* Interrupts of a vCPU's own that KVM hands out where it has no vGIC to take them. */
+enum vcpu_private_line {
+    VCPU_LINE_VIRTUAL_TIMER,
+    VCPU_LINE_PHYSICAL_TIMER,
+    VCPU_LINE_PMU,
+    VCPU_PRIVATE_LINES,
+};
+
 /* What all vCPUs of a machine share; constant while they run. */
 struct vcpu_environment {
     const struct bus *bus;
@@ -56,12 +64,15 @@ struct vcpu_environment {
     struct event_notify *left;          /* sent by a vCPU's thread that left the loop */
     size_t run_bytes;                   /* of a struct kvm_run's mapping */
     bool can_inject_abort;              /* KVM_CAP_ARM_INJECT_EXT_DABT */
+    /* One set a vCPU, by its index, for a VM without a vGIC; else NULL. */
+    struct irq_line (*private_lines)[VCPU_PRIVATE_LINES];
 };
 
 struct vcpu {
     /* The run loop's own. */
     _Alignas(CACHE_LINE_BYTES) int fd; /* -1 when there is none */
     _Atomic bool stop;
+    bool has_private_lines;
     struct kvm_run *run;
     const struct bus *bus;
     struct bus_cursor cursor;
@@ -80,6 +91,7 @@ struct vcpu {
     pthread_t thread;
     _Atomic bool left; /* the thread is out of the run loop */
     struct error error;
+    uint32_t private_levels; /* as driven on the private lines: a bit each */
 };
 
 _Static_assert(offsetof(struct vcpu, counters) == CACHE_LINE_BYTES,

@@ -123,7 +123,8 @@ static bool create_chosen(struct vgic *vgic, const struct vm *vm, struct error *
     case GIC_AUTO:
         return create_version(vgic, vm, GIC_VERSION_3) ||
                (errno == ENODEV && create_version(vgic, vm, GIC_VERSION_2)) ||
-               refuse_version(vgic, "the host's KVM has neither vGICv3 nor vGICv2", error);
+               refuse_version(
+                   vgic, "the host's KVM has neither vGICv3 nor vGICv2: try --irqchip user", error);
     case GIC_V3:
         return create_version(vgic, vm, GIC_VERSION_3) ||
                refuse_version(vgic, "the host's KVM has no vGICv3: try --gic 2 or --gic auto",

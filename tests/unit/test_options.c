@@ -140,6 +140,13 @@ START_TEST(machine_options)
     ck_assert_int_eq(options.its, ITS_OFF);
     options_finish(&options);
 
+    ASSERT_PARSES(&options, "run", "--irqchip=user", "--gic=2", "-c", "8");
+    ck_assert_int_eq(options.irqchip, IRQCHIP_USER);
+    options_finish(&options);
+    ASSERT_PARSES(&options, "run", "--irqchip=user", "--irqchip=kernel", "-c", "9");
+    ck_assert_int_eq(options.irqchip, IRQCHIP_KERNEL);
+    options_finish(&options);
+
     ASSERT_PARSES(&options, "run", "--gic=3", "--gic=auto", "--its=on", "--its=auto");
     ck_assert_int_eq(options.gic, GIC_AUTO);
     ck_assert_int_eq(options.its, ITS_AUTO);
@@ -340,6 +347,12 @@ static const struct refusal refusals[] = {
     {{"run", "--timeout", "soon"},
      "--timeout soon: not a time: write it like 30s, 500ms, 2m or 1h"},
     {{"run", "-q", "-v"}, "--quiet and --verbose exclude each other"},
+    {{"run", "--irqchip=user", "--gic=3"},
+     "--irqchip user is a GICv2, and --gic 3 asks for a GICv3"},
+    {{"run", "--irqchip=user", "--its=on"},
+     "--irqchip user is a GICv2, and --its on needs a GICv3"},
+    {{"run", "--irqchip=user", "-c9"}, "--irqchip user is a GICv2, for 8 vCPUs at most, not 9"},
+    {{"run", "--irqchip=host"}, "--irqchip host: must be kernel or user"},
     {{"run", "--gic=2", "--its=on"}, "--its on needs a GICv3, and --gic 2 asks for a GICv2"},
     {{"run", "--memory-backing=hugetlb:1G"},
      "--memory 512M is no multiple of the huge page of 1G that --memory-backing asks for"},

@@ -242,7 +242,9 @@ static const struct {
     enum error_code code;
     const char *message;
 } refusals[] = {
-    {0, GIC_AUTO, false, 1, ERROR_HOST, "the host's KVM has neither vGICv3 nor vGICv2"},
+    {0, GIC_AUTO, false, 1, ERROR_HOST,
+     "the host's KVM has neither vGICv3 nor vGICv2: "
+     "try --irqchip user"},
     {1U << KVM_DEV_TYPE_ARM_VGIC_V2, GIC_V3, false, 1, ERROR_HOST,
      "the host's KVM has no vGICv3: try --gic 2 or --gic auto"},
     {1U << KVM_DEV_TYPE_ARM_VGIC_V3, GIC_V2, false, 1, ERROR_HOST,

@@ -59,12 +59,14 @@ unit_machine_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/aren
     src/machine_regions tests/unit/fake_data_cache
 unit_vm_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log
 unit_vgic := $(unit_vm) src/vgic src/memory_map
+gicv2_objects := devices/gicv2 devices/gicv2_distributor devices/gicv2_cpu_interface
 unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
+    src/vcpu_private_lines \
     src/vcpu_registers \
     src/lifecycle src/event_loop src/register_dump src/no_syndrome src/mmio_decode \
     src/instruction src/translate src/vcpu_translate tests/unit/kvm_guest
 unit_vcpu_watch := $(unit_vcpu)
-unit_machine := $(sort $(unit_vcpu) $(options_objects) $(property_objects) $(fdt_objects) \
+unit_machine := $(sort $(unit_vcpu) $(gicv2_objects) src/machine_irqchip $(options_objects) $(property_objects) $(fdt_objects) \
     $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
     src/machine_watch src/irq_watch \
     src/machine_plan src/machine_fdt src/boot src/memory_backing devices/builtin \

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which interrupt controller the machine has: KVM's, or with --irqchip user a GICv2 of devices/,
+ * whose outputs are the vCPUs' inputs, and to which the levels of the vCPUs' timers come.
+ *
+ * I/O thread, while no vCPU runs.
+ */
+#ifndef ARMLET_SRC_MACHINE_IRQCHIP_H
+#define ARMLET_SRC_MACHINE_IRQCHIP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "armlet/error.h"
+#include "armlet/gpa.h"
+#include "armlet/irq.h"
+
+struct machine;
+struct machine_irqchip; /* the userspace GIC and its wires */
+
+/* Before the devices, whose bus and lines it uses. Nothing to do for KVM's. */
+bool machine_irqchip_create(struct machine *machine, struct error *error) WARN_UNUSED;
+/* After the devices. */
+void machine_irqchip_destroy(struct machine *machine);
+
+/* Makes `line` a wire to this SPI of the machine's controller. */
+void machine_irqchip_connect(struct machine *machine, struct irq_line *line, uint32_t intid);
+
+/* From power-on to power-off: once there is a VM, and once it has vCPUs. */
+bool machine_irqchip_power_on(struct machine *machine, gpa_t high_redistributors,
+                              struct error *error) WARN_UNUSED;
+bool machine_irqchip_finish_power_on(struct machine *machine, struct error *error) WARN_UNUSED;
+
+#endif

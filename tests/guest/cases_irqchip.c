@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The interrupt controllers: armlet's own GICv2, and the vGICv2 of a host that has one. */
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define USER                "--irqchip", "user"
+#define GUEST(name)         "-k", "@bin/" name
+#define GUEST_ARGS(name, x) "-k", "@bin/" name, "-a", x
+#define PASSES(guest)                                                                              \
+    {                                                                                              \
+        EXPECT("PASS " guest)                                                                      \
+    }
+#define KERNEL_6_1  "-k", "@kernel-6.1/vmlinuz"
+#define KERNEL_6_12 "-k", "@kernel-6.12/vmlinuz"
+#define DO(check)   "-i", "@guest.cpio", "-a", "console=ttyAMA0 quiet panic=-1 armlet.test=" check
+#define REPORT      DO("report armlet.memory=512"), "-m", "512M"
+#define BOOTS(series, cpus)                                                                        \
+    {                                                                                              \
+        EXPECT("CHECK kernel " series), EXPECT("CHECK cpus " cpus "\r"),                           \
+            EXPECT("CHECK memory good"), EXPECT("CHECK warnings 0")                                \
+    }
+
+enum { BOOT_TIMEOUT_S = 300 };
+
+static int has_vgicv2(void)
+{
+    struct kvm_create_device create = {
+        .type = KVM_DEV_TYPE_ARM_VGIC_V2,
+        .flags = KVM_CREATE_DEVICE_TEST,
+    };
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    int vm = kvm >= 0 ? ioctl(kvm, KVM_CREATE_VM, 0) : -1;
+    int has = vm >= 0 && ioctl(vm, KVM_CREATE_DEVICE, &create) == 0;
+
+    if (vm >= 0)
+        (void)close(vm);
+    if (kvm >= 0)
+        (void)close(kvm);
+    return has;
+}
+
+const struct guest_case irqchip_cases[] = {
+    {.name = "userspace GIC, 1 vCPU",
+     .arguments = {GUEST("gic"), USER},
+     .steps = PASSES("gic"),
+     .forbidden = "FAIL"},
+    {.name = "userspace GIC, 2 vCPUs",
+     .arguments = {GUEST("gic"), USER, "-c", "2"},
+     .steps = PASSES("gic"),
+     .forbidden = "FAIL"},
+    {.name = "userspace GIC, timers",
+     .arguments = {GUEST("timer"), USER},
+     .steps = PASSES("timer"),
+     .forbidden = "FAIL"},
+    {.name = "userspace GIC, smp 8 vCPUs",
+     .arguments = {GUEST("smp"), USER, "-c", "8"},
+     .steps = {EXPECT("CPUS 8"), EXPECT("PASS smp")},
+     .forbidden = "FAIL"},
+    {.name = "userspace GIC, psci",
+     .arguments = {GUEST("psci"), USER, "-c", "4"},
+     .steps = PASSES("psci"),
+     .forbidden = "FAIL"},
+    {.name = "userspace GIC, pl011 input by interrupt",
+     .arguments = {GUEST_ARGS("pl011", "input"), USER},
+     .steps = {EXPECT("READY"), SEND("hello\n"), EXPECT("GOT hello"), EXPECT("PASS pl011")},
+     .forbidden = "FAIL"},
+    {.name = "userspace GIC, pl031",
+     .arguments = {GUEST("pl031"), USER},
+     .steps = PASSES("pl031"),
+     .forbidden = "FAIL"},
+    {.name = "userspace GIC, power key on SIGTERM",
+     .arguments = {GUEST_ARGS("pl061", "powerkey"), USER},
+     .steps = {EXPECT("READY"), SIGNAL(SIGTERM), EXPECT("POWERKEY")},
+     .status = 128 + SIGTERM},
+    {.name = "userspace GIC, reset boots again",
+     .arguments = {GUEST_ARGS("reset", "reset"), USER},
+     .steps = {EXPECT("BOOT"), EXPECT("BOOT"), EXPECT("PASS reset")},
+     .forbidden = "FAIL"},
+    {.name = "userspace GIC, a sleeping vCPU ends by timeout",
+     .arguments = {GUEST_ARGS("crash", "wfi"), USER, "--timeout", "1s"},
+     .status = 7},
+    {.name = "userspace GIC, linux 6.1, 1 vCPU",
+     .arguments = {KERNEL_6_1, REPORT, USER},
+     .steps = BOOTS("6.1", "1"),
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "userspace GIC, linux 6.1, 2 vCPUs",
+     .arguments = {KERNEL_6_1, REPORT, USER, "-c", "2"},
+     .steps = BOOTS("6.1", "2"),
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "userspace GIC, linux 6.12, 4 vCPUs",
+     .arguments = {KERNEL_6_12, REPORT, USER, "-c", "4"},
+     .steps = BOOTS("6.12", "4"),
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "userspace GIC, linux 6.1, 8 vCPUs",
+     .arguments = {KERNEL_6_1, REPORT, USER, "-c", "8"},
+     .steps = BOOTS("6.1", "8"),
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "userspace GIC, linux reboots and comes up again",
+     .arguments = {KERNEL_6_1, DO("reboot"), USER, "-c", "2"},
+     .steps = {EXPECT("CHECK boot"), EXPECT("CHECK boot"), SIGNAL(SIGKILL)},
+     .status = 1000 + SIGKILL,
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "vGICv2",
+     .arguments = {GUEST("gic"), "--gic", "2", "-c", "2"},
+     .steps = PASSES("gic"),
+     .forbidden = "FAIL",
+     .needs = has_vgicv2},
+    {.name = "vGICv2, smp 8 vCPUs",
+     .arguments = {GUEST("smp"), "--gic", "2", "-c", "8"},
+     .steps = {EXPECT("CPUS 8"), EXPECT("PASS smp")},
+     .forbidden = "FAIL",
+     .needs = has_vgicv2},
+    {.name = "vGICv2, timers",
+     .arguments = {GUEST("timer"), "--gic", "2"},
+     .steps = PASSES("timer"),
+     .forbidden = "FAIL",
+     .needs = has_vgicv2},
+    {.name = "vGICv2, linux 6.1, 4 vCPUs",
+     .arguments = {KERNEL_6_1, REPORT, "--gic", "2", "-c", "4"},
+     .steps = BOOTS("6.1", "4"),
+     .needs = has_vgicv2,
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "vGICv2, linux 6.12, 2 vCPUs",
+     .arguments = {KERNEL_6_12, REPORT, "--gic", "2", "-c", "2"},
+     .steps = BOOTS("6.12", "2"),
+     .needs = has_vgicv2,
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = 0},
+};
