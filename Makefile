@@ -38,7 +38,7 @@ ifneq ($(SYSROOT),)
 ARM64_INCLUDE := -isystem $(SYSROOT)/usr/include
 ARM64_LIBS    := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu
 endif
-LIBS     := -lfdt -lz -lzstd -llz4 -llzma -lpthread
+LIBS     := -lfdt -lz -lzstd -llz4 -llzma -lm -lpthread
 COVERAGE := $(if $(filter 1,$(COV)),--coverage -fprofile-update=atomic -O1)
 SAN      ?= address,undefined
 LINKAGE  ?= -static
@@ -46,6 +46,7 @@ LINKAGE  ?= -static
 # ---- sources ---------------------------------------------------------------------------------
 src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c src/ticks.c \
     src/events.c src/exit_kind.c src/irq_watch.c src/vcpu_watch.c src/machine_watch.c \
+    src/histogram.c src/json.c src/svg.c src/figures.c \
     src/options.c src/options_set.c src/options_file.c src/options_help.c src/options_suggest.c \
     src/options_value.c src/options_request.c src/property.c \
     src/machine.c src/machine_devices.c src/machine_power.c src/machine_plan.c src/machine_fdt.c \

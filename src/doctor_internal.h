@@ -97,8 +97,6 @@ void doctor_examine(const struct doctor_host *host, struct report *report);
 bool doctor_wants_colour(FILE *out);
 void doctor_print_text(FILE *out, const struct report *report, bool colour);
 void doctor_print_json(FILE *out, const struct report *report);
-/* A string of JSON with its quotes, whatever bytes are in it. */
-void doctor_print_json_string(FILE *out, const char *text);
 
 void doctor_print_map_text(FILE *out);
 void doctor_print_map_json(FILE *out);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "doctor_internal.h"
+#include "json.h"
 #include "memory_map.h"
 
 enum { MAP_JSON_VERSION = 1 };
@@ -67,9 +68,9 @@ static void print_region_json(FILE *out, enum region_id id)
     const struct region *region = memory_map_region(id);
 
     (void)fputs("    {\"name\": ", out);
-    doctor_print_json_string(out, region->name);
+    json_put_string(out, region->name);
     (void)fputs(", \"purpose\": ", out);
-    doctor_print_json_string(out, region->purpose);
+    json_put_string(out, region->purpose);
     (void)fprintf(out, ", \"base\": \"0x%08" PRIx64 "\", \"size_bytes\": ", region->base.value);
     if (region->size_bytes)
         (void)fprintf(out, "%" PRIu64, region->size_bytes);
@@ -92,9 +93,9 @@ void doctor_print_map_json(FILE *out)
     (void)fputs("  ],\n  \"private_interrupts\": [\n", out);
     for (int i = 0; i < PPI_COUNT; i++) {
         (void)fputs("    {\"name\": ", out);
-        doctor_print_json_string(out, ppis[i].name);
+        json_put_string(out, ppis[i].name);
         (void)fputs(", \"purpose\": ", out);
-        doctor_print_json_string(out, ppis[i].purpose);
+        json_put_string(out, ppis[i].purpose);
         (void)fprintf(out, ", \"ppi\": %d, \"intid\": %d}%s\n", (int)ppis[i].number,
                       GIC_PPI_BASE + (int)ppis[i].number, i + 1 < PPI_COUNT ? "," : "");
     }

@@ -4,13 +4,12 @@
 #include <unistd.h>
 
 #include "doctor_internal.h"
+#include "json.h"
 
 enum {
-    JSON_VERSION = 1,    /* changes when a program that reads the report would break */
-    STATUS_COLUMNS = 7,  /* the longest word for a status */
-    LINE_COLUMNS = 96,   /* where text is broken */
-    FIRST_PRINTING = 32, /* below are ASCII's control characters, as is DELETE */
-    DELETE = 127,
+    JSON_VERSION = 1,   /* changes when a program that reads the report would break */
+    STATUS_COLUMNS = 7, /* the longest word for a status */
+    LINE_COLUMNS = 96,  /* where text is broken */
     CHECK_PURPOSE_BYTES = 128,
 };
 
@@ -160,33 +159,11 @@ void doctor_print_text(FILE *out, const struct report *report, bool colour)
     print_verdict(out, report, colour);
 }
 
-/*
- * RFC 8259. Bytes from 0x80 on can only come from names that the host gave its parts, and may be
- * no UTF-8: they become U+FFFD.
- */
-void doctor_print_json_string(FILE *out, const char *text)
-{
-    (void)fputc('"', out);
-    for (; *text; text++) {
-        unsigned char byte = (unsigned char)*text;
-
-        if (byte == '"' || byte == '\\')
-            (void)fprintf(out, "\\%c", byte);
-        else if (byte < FIRST_PRINTING || byte == DELETE)
-            (void)fprintf(out, "\\u%04x", byte);
-        else if (byte > DELETE)
-            (void)fputs("\\ufffd", out);
-        else
-            (void)fputc(byte, out);
-    }
-    (void)fputc('"', out);
-}
-
 static void print_member(FILE *out, const char *key, const char *text, const char *end)
 {
     (void)fprintf(out, "\"%s\": ", key);
     if (text && *text)
-        doctor_print_json_string(out, text);
+        json_put_string(out, text);
     else
         (void)fputs("null", out);
     (void)fputs(end, out);

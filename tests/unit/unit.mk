@@ -12,6 +12,9 @@ unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map s
 events_objects := src/events src/exit_kind src/error tests/unit/fake_ticks
 unit_events     := $(events_objects) src/irq_watch tests/unit/fake_irq
 unit_event_loop := $(events_objects) src/event_loop src/log
+UNIT_TESTS += histogram svg
+unit_histogram  := src/histogram
+unit_svg        := src/histogram src/svg src/json src/figures
 fdt_objects := fdt/fdt_writer fdt/fdt_file fdt/fdt_edit fdt/fdt_overlay src/error
 unit_fdt_writer := $(fdt_objects)
 unit_fdt_file    := $(fdt_objects) tests/unit/fdt_fixture
@@ -49,7 +52,7 @@ unit_no_syndrome := src/no_syndrome src/mmio_decode src/instruction src/translat
     src/vcpu_translate src/vcpu_registers src/kvm src/guest_memory src/error src/log \
     tests/unit/no_syndrome_fixture
 fake_kvm_objects := tests/unit/fake_kvm tests/unit/kvm_calls tests/unit/kvm_region_calls
-unit_doctor      := src/doctor src/doctor_host src/doctor_kvm src/doctor_memory src/doctor_print \
+unit_doctor      := src/json src/doctor src/doctor_host src/doctor_kvm src/doctor_memory src/doctor_print \
     src/doctor_map src/exit_status src/error src/memory_map src/kvm src/vm src/vgic \
     src/vcpu_features src/guest_memory tests/unit/doctor_fixture tests/unit/doctor_output \
     $(fake_kvm_objects)
