@@ -54,6 +54,7 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/kvm.c src/kvm_sys.c src/vm.c src/vgic.c src/vcpu.c src/vcpu_features.c \
     src/vcpu_registers.c src/vcpu_translate.c src/no_syndrome.c src/register_dump.c \
     src/instruction.c src/mmio_decode.c src/translate.c \
+    src/plugin.c src/exit_filter.c src/plugin_guard.c src/plugin_path.c \
     src/event_loop.c src/console.c src/console_backend.c src/console_pty.c src/console_unix.c \
     src/guardian.c src/terminal.c \
     src/doctor.c src/doctor_host.c src/doctor_kvm.c src/doctor_memory.c src/doctor_print.c \
@@ -70,16 +71,22 @@ fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overla
 
 GUESTS := info empty pl011 pl031 pl061 psci reset gic timer unassigned nisv crash smp count mem
 
+PLUGINS := exitlog faults sample
+# They see the public headers alone, as any plugin does.
+PLUGIN_FLAGS := -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -Iinclude -fPIC -shared -fvisibility=hidden
+
 GUESTS += testdev
+GUESTS += sample
 
 include tests/unit/unit.mk
 
 # ---- armlet ----------------------------------------------------------------------------------
 .PHONY: all
-all: $(O)/armlet $(GUESTS:%=$(O)/guests/%) compile_commands.json
+all: $(O)/armlet $(O)/armlet-dynamic $(PLUGINS:%=$(O)/plugins/%.so) $(GUESTS:%=$(O)/guests/%) \
+    compile_commands.json
 
 .PHONY: guest-tests
-guest-tests: all $(O)/harness $(O)/formats/stamp
+guest-tests: all $(O)/harness $(O)/formats/stamp $(TEST_PLUGINS:%=$(O)/test-plugins/%.so)
 
 objects = $(foreach layer,src devices fdt,$($(layer)_SOURCES:%.c=$(1)/%.o))
 ARM64_OBJECTS := $(call objects,$(O)/arm64) $(O)/arm64/src/builtin_guest.o
@@ -99,9 +106,27 @@ $(O)/arm64/src/builtin_guest.o: src/builtin_guest.S $(O)/guests/info
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) -I$(O)/guests -c -o $@ $<
 
-$(O)/armlet: $(ARM64_OBJECTS)
+$(O)/armlet: $(ARM64_OBJECTS) $(O)/arm64/src/plugin_static.o
 	$(call say,LD,$@)
 	$(Q)$(ARM64_CC) $(CFLAGS) $(LDFLAGS) $(COVERAGE) $(LINKAGE) -o $@ $^ $(ARM64_LIBS) $(LIBS)
+
+# The same objects again, for plugins: only libc is a shared object.
+$(O)/armlet-dynamic: $(ARM64_OBJECTS) $(O)/arm64/src/plugin_dynamic.o src/plugin.symbols
+	$(call say,LD,$@)
+	$(Q)$(ARM64_CC) $(CFLAGS) $(LDFLAGS) $(COVERAGE) -Wl,--dynamic-list=src/plugin.symbols \
+	    -o $@ $(filter %.o,$^) $(ARM64_LIBS) -Wl,-Bstatic $(LIBS) -Wl,-Bdynamic -ldl
+
+# ---- plugins ---------------------------------------------------------------------------------
+$(O)/plugins/%.so: plugins/%.c Makefile
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(PLUGIN_FLAGS) $(CFLAGS) -MMD -MP -o $@ $<
+
+# Those that misbehave, for the tests on KVM.
+$(O)/test-plugins/%.so: tests/plugins/%.c Makefile
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(PLUGIN_FLAGS) $(CFLAGS) -MMD -MP -o $@ $<
 
 # ---- bare-metal guests -----------------------------------------------------------------------
 GUEST_LIBRARY := guests/start.S guests/cpu.S $(addprefix guests/lib,.c _exception.c _fdt.c _gic.c \
@@ -131,6 +156,7 @@ HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_c
     cases_features.c cases_linux.c cases_terminal.c)
 HARNESS_SOURCES += tests/guest/cases_regions.c
 HARNESS_SOURCES += tests/guest/cases_irqchip.c
+HARNESS_SOURCES += tests/guest/cases_plugin.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)
@@ -203,7 +229,8 @@ fuzz:
 
 # ---- keeping the house in order --------------------------------------------------------------
 FORMATTED := $(wildcard include/armlet/*.h src/*.[ch] src/image/*.[ch] devices/*.[ch] fdt/*.[ch] \
-    guests/*.[ch] tests/unit/*.[ch] tests/guest/*.[ch] tests/fuzz/*.c)
+    guests/*.[ch] tests/unit/*.[ch] tests/guest/*.[ch] tests/fuzz/*.c \
+    plugins/*.c tests/plugins/*.c)
 
 .PHONY: format lint
 format:
@@ -221,15 +248,23 @@ compile_commands.json: Makefile
 	       -DARMLET_VERSION=0 $(ARM64_INCLUDE) -Iinclude -Isrc -I. -c $$source"; \
 	     separator=,; done; echo ']'; } > $@
 
+HEADERS := $(wildcard include/armlet/*.h)
+MANUAL  := $(wildcard man/*.[0-9])
+
 .PHONY: install uninstall
-install: $(O)/armlet
+install: $(O)/armlet $(O)/armlet-dynamic $(PLUGINS:%=$(O)/plugins/%.so)
 	install -D -m 755 $(O)/armlet $(DESTDIR)$(prefix)/bin/armlet
-	install -D -m 644 man/armlet.1 $(DESTDIR)$(prefix)/share/man/man1/armlet.1
-	install -D -m 644 man/armlet-testdev.7 \
-	    $(DESTDIR)$(prefix)/share/man/man7/armlet-testdev.7
+	install -D -m 755 $(O)/armlet-dynamic $(DESTDIR)$(prefix)/libexec/armlet/armlet-dynamic
+	install -D -m 644 -t $(DESTDIR)$(prefix)/lib/armlet/plugins $(PLUGINS:%=$(O)/plugins/%.so)
+	install -D -m 644 -t $(DESTDIR)$(prefix)/include/armlet $(HEADERS)
+	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 $(filter %.1,$(MANUAL))
+	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man7 $(filter %.7,$(MANUAL))
 uninstall:
-	rm -f $(DESTDIR)$(prefix)/bin/armlet $(DESTDIR)$(prefix)/share/man/man1/armlet.1 \
-	    $(DESTDIR)$(prefix)/share/man/man7/armlet-testdev.7
+	rm -f $(DESTDIR)$(prefix)/bin/armlet $(patsubst man/%.1,$(DESTDIR)$(prefix)/share/man/man1/%.1,\
+	    $(filter %.1,$(MANUAL))) $(patsubst man/%.7,$(DESTDIR)$(prefix)/share/man/man7/%.7,\
+	    $(filter %.7,$(MANUAL)))
+	rm -rf $(DESTDIR)$(prefix)/libexec/armlet $(DESTDIR)$(prefix)/lib/armlet \
+	    $(DESTDIR)$(prefix)/include/armlet
 
 .PHONY: dist
 dist:
@@ -257,4 +292,4 @@ help:
 #: make install      into DESTDIR=, prefix= (/usr/local); also: uninstall, dist, clean, distclean
 #: variables         O= V=1 CROSS_COMPILE= CC= CFLAGS= SAN= COV=1 LINKAGE= (-static)
 
--include $(ARM64_OBJECTS:.o=.d) $(wildcard $(O)/guests/lib/*.d)
+-include $(ARM64_OBJECTS:.o=.d) $(wildcard $(O)/guests/lib/*.d $(O)/*plugins/*.d)

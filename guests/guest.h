@@ -35,6 +35,8 @@ struct guest_machine {
     uint32_t testdev_intid;
     uint64_t gicr_bytes;                     /* of the first redistributor region */
     uint64_t gicr_second, gicr_second_bytes; /* 0: there is one region */
+    uint64_t sample;                         /* of the plugin of that name */
+    uint32_t sample_intid;
     uint32_t uart_intid, rtc_intid, gpio_intid, virtual_timer_intid, physical_timer_intid;
     uint32_t gic_version; /* 2 or 3 */
     bool psci_hvc;        /* conduit: HVC, else SMC */

@@ -185,6 +185,8 @@ static void take_compatible(const struct node *node)
         take_device(node, &machine.gpio, &machine.gpio_intid);
     } else if (has_string(compatible, "armlet,testdev")) {
         take_device(node, &machine.testdev, &machine.testdev_intid);
+    } else if (has_string(compatible, "armlet,sample")) {
+        take_device(node, &machine.sample, &machine.sample_intid);
     } else if (has_string(compatible, "arm,gic-v3")) {
         take_gic(node, 3);
     } else if (has_string(compatible, "arm,cortex-a15-gic") ||

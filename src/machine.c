@@ -256,6 +256,7 @@ static bool create_vcpu_slots(struct machine *machine, struct error *error)
         .coalesced = &machine->coalesced,
         .memory = &machine->ram.memory,
         .events = &machine->events,
+        .filters = &machine->filters,
         .log = machine->log,
         .unassigned_limit = &machine->unassigned_limit,
         .refused_limit = &machine->refused_limit,
@@ -276,11 +277,23 @@ static bool create_memory(struct machine *machine, struct error *error)
                                  error);
 }
 
+static bool load_plugins(struct machine *machine, struct error *error)
+{
+    const struct plugins_environment environment = {
+        .arena = &machine->arena,
+        .log = machine->log,
+        .events = &machine->events,
+        .filters = &machine->filters,
+    };
+
+    return plugins_load(&machine->plugins, &machine->options->plugins, &environment, error);
+}
+
 static bool wire(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
 
-    if (!machine_choose_devices(machine, error) ||
+    if (!load_plugins(machine, error) || !machine_choose_devices(machine, error) ||
         !boot_open_files(&machine->files, options, error) || !kvm_open(&machine->kvm, error) ||
         !vcpu_features_choose(&machine->kvm, options, &machine->features, error) ||
         !create_memory(machine, error) || !block_signals(error) || !create_loop(machine, error) ||
@@ -337,6 +350,7 @@ void machine_destroy(struct machine *machine)
     memory_mapping_destroy(&machine->ram);
     kvm_close(&machine->kvm);
     boot_close_files(&machine->files);
+    plugins_finish(&machine->plugins);
     arena_finish(&machine->arena);
     coalesced_finish(&machine->coalesced);
     free(machine);

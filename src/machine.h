@@ -39,8 +39,9 @@ bool machine_run(struct machine *machine, struct machine_result *result,
                  struct error *error) WARN_UNUSED;
 /* --dry-run: everything up to the first instruction, and a description on standard output. */
 bool machine_print_plan(struct machine *machine, struct error *error) WARN_UNUSED;
-/* --device help: the classes that there are, on standard output. */
-bool machine_print_devices(struct error *error) WARN_UNUSED;
+/* --device help: the classes that there are, plugins' too, on standard output. */
+bool machine_print_devices(const struct options *options, struct log *log,
+                           struct error *error) WARN_UNUSED;
 void machine_destroy(struct machine *machine); /* NULL is allowed */
 
 #endif

@@ -13,23 +13,31 @@
 static const char *const usual_devices[] = {"pl011", "pl031", "pl061"};
 enum { USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]) };
 
-#define PLACE_BYTES UINT64_C(0x1000) /* the granule of places */
+#define PLACE_BYTES       UINT64_C(0x1000)    /* the granule of places */
+#define DEVICE_MOST_BYTES UINT64_C(0x1000000) /* 16 MiB */
 
-static const struct device_class *find_class(const char *name)
+static bool find_class(const struct plugins *plugins, const char *name,
+                       struct device_choice *choice)
 {
+    const struct plugin_class *brought = plugins_find_class(plugins, name);
+
     for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
         if (strcmp((*class)->name, name) == 0)
-            return *class;
-    return NULL;
+            *choice = (struct device_choice){.class = *class};
+    if (brought)
+        *choice = (struct device_choice){.class = brought->class, .plugin = brought->host};
+    return choice->class;
 }
 
-static bool refuse_name(const char *name, struct error *error)
+static bool refuse_name(const struct plugins *plugins, const char *name, struct error *error)
 {
     struct suggestion suggestion;
 
     suggestion_init(&suggestion, name, strlen(name));
     for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
         suggestion_offer(&suggestion, (*class)->name);
+    for (const struct plugin_class *entry = plugins->classes; entry; entry = entry->next)
+        suggestion_offer(&suggestion, entry->class->name);
     if (suggestion.best)
         return error_set(error, ERROR_USAGE, 0, "--device %s: unknown device: did you mean '%s'?",
                          name, suggestion.best);
@@ -58,15 +66,16 @@ static bool check_alone(const struct machine *machine, const struct device_class
 static bool choose(struct machine *machine, const char *name, struct property_list properties,
                    struct error *error)
 {
-    const struct device_class *class = find_class(name);
+    struct device_choice choice = {0};
 
-    if (!class)
-        return refuse_name(name, error);
-    if (!check_alone(machine, class, error))
+    if (!find_class(&machine->plugins, name, &choice))
+        return refuse_name(&machine->plugins, name, error);
+    if (!check_alone(machine, choice.class, error))
         return false;
-    if (!property_list_read(&properties, class->properties, NULL, error))
+    if (!property_list_read(&properties, choice.class->properties, NULL, error))
         return error_add_context(error, "--device %s", name);
-    machine->choices[machine->choice_count++] = (struct device_choice){class, properties};
+    choice.properties = properties;
+    machine->choices[machine->choice_count++] = choice;
     return true;
 }
 
@@ -134,6 +143,55 @@ static bool connect_irqs(struct machine *machine, const struct device_class *cla
     return true;
 }
 
+/* What a plugin made isn't trusted to be complete. */
+static bool check_device(const struct device *device, struct error *error)
+{
+    const struct device_ops *ops = device->ops;
+
+    if (!device->name || !ops || !ops->read || !ops->write || !ops->reset || !ops->destroy)
+        return error_set(error, ERROR_FILE, 0,
+                         "the plugin's device has no name, read, write, reset or destroy");
+    if (device->size_bytes == 0 || device->size_bytes > DEVICE_MOST_BYTES)
+        return error_set(error, ERROR_FILE, 0,
+                         "the plugin's device has an impossible size of 0x%" PRIx64 " bytes",
+                         device->size_bytes);
+    return true;
+}
+
+static bool overlaps(gpa_t base, uint64_t size_bytes, gpa_t other, uint64_t other_bytes)
+{
+    return base.value < other.value + other_bytes && other.value < base.value + size_bytes;
+}
+
+/* A class that asks for a place may ask for what isn't free. */
+static bool check_place(const struct machine *machine, const struct device *device, gpa_t base,
+                        struct error *error)
+{
+    const char *there = NULL;
+
+    if (base.value % PLACE_BYTES)
+        return error_set(error, ERROR_FILE, 0,
+                         "it has to be at 0x%08" PRIx64 ", which is no multiple of 4 KiB",
+                         base.value);
+    if (base.value + device->size_bytes > memory_map_region(REGION_RAM)->base.value)
+        there = memory_map_region(REGION_RAM)->purpose;
+    for (int id = 0; id < REGION_COUNT; id++) {
+        const struct region *region = memory_map_region((enum region_id)id);
+
+        if (overlaps(base, device->size_bytes, region->base, region->size_bytes))
+            there = region->purpose;
+    }
+    for (size_t i = 0; i + 1 < machine->device_count; i++) {
+        const struct machine_device *other = &machine->devices[i];
+
+        if (overlaps(base, device->size_bytes, other->place.base, other->device->size_bytes))
+            there = other->device->name;
+    }
+    return !there || error_set(error, ERROR_FILE, 0,
+                               "it has to be at 0x%08" PRIx64 " to 0x%08" PRIx64 ", where '%s' is",
+                               base.value, base.value + device->size_bytes - 1, there);
+}
+
 static bool place(struct machine *machine, const struct device_class *class,
                   struct machine_device *entry, struct error *error)
 {
@@ -141,9 +199,10 @@ static bool place(struct machine *machine, const struct device_class *class,
 
     if (region)
         entry->place.base = region->base;
-    else if (class->base.value)
+    else if (class->base.value && check_place(machine, entry->device, class->base, error))
         entry->place.base = class->base;
-    else if (!take_room(machine, entry->device->size_bytes, &entry->place.base, error))
+    else if (class->base.value ||
+             !take_room(machine, entry->device->size_bytes, &entry->place.base, error))
         return false;
     return bus_add(&machine->bus, entry->device, entry->place.base, error);
 }
@@ -155,6 +214,7 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
     struct machine_regions *regions = &machine->regions[machine->device_count];
     struct device_resources resources = {
         .properties = choice->properties,
+        .plugin = choice->plugin ? plugin_host_context(choice->plugin) : NULL,
         .loop = machine->loop,
         .console = machine->console,
         .memory = &machine->ram.memory,
@@ -172,6 +232,12 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
     machine_regions_init(regions, &machine->regions_environment, resources.irq);
     entry->device = choice->class->create(&resources, error);
     if (!entry->device) {
+        machine_regions_finish(regions);
+        return false;
+    }
+    if (choice->plugin && !check_device(entry->device, error)) {
+        if (entry->device->ops && entry->device->ops->destroy)
+            entry->device->ops->destroy(entry->device);
         machine_regions_finish(regions);
         return false;
     }
@@ -231,10 +297,24 @@ static void print_class(const struct device_class *class)
         printf("    %-12s %s\n", row->key, row->help);
 }
 
-bool machine_print_devices(struct error *error)
+bool machine_print_devices(const struct options *options, struct log *log, struct error *error)
 {
-    for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
-        print_class(*class);
-    return fflush(stdout) == 0 ||
-           error_set(error, ERROR_HOST, errno, "cannot write to standard output");
+    struct plugins plugins = {0};
+    struct arena arena = {0};
+    struct event_hub events = {0};
+    struct exit_filters filters = {0};
+    const struct plugins_environment environment = {&arena, log, &events, &filters};
+
+    bool good = plugins_load(&plugins, &options->plugins, &environment, error);
+    if (good) {
+        for (const struct device_class *const *class = builtin_device_classes; *class; class ++)
+            print_class(*class);
+        for (const struct plugin_class *entry = plugins.classes; entry; entry = entry->next)
+            print_class(entry->class);
+        good = fflush(stdout) == 0 ||
+               error_set(error, ERROR_HOST, errno, "cannot write to standard output");
+    }
+    plugins_finish(&plugins);
+    arena_finish(&arena);
+    return good;
 }

@@ -23,6 +23,7 @@
 #include "machine_irqchip.h"
 #include "machine_regions.h"
 #include "memory_backing.h"
+#include "plugin.h"
 #include "vcpu.h"
 #include "vcpu_features.h"
 #include "vgic.h"
@@ -32,6 +33,7 @@
 struct device_choice {
     const struct device_class *class;
     struct property_list properties;
+    const struct plugin_host *plugin; /* that brought the class; NULL: it is built in */
 };
 
 struct machine {
@@ -42,6 +44,8 @@ struct machine {
     struct event_hub events; /* frozen at the end of the wiring */
 
     /* wired once */
+    struct plugins plugins;
+    struct exit_filters filters;
     struct boot_files files;
     struct kvm kvm;
     struct vcpu_features features;

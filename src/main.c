@@ -13,6 +13,7 @@
 #include "exit_status.h"
 #include "machine.h"
 #include "options.h"
+#include "plugin_loader.h"
 
 static int finish(const struct options *options, const struct machine_result *result)
 {
@@ -21,7 +22,7 @@ static int finish(const struct options *options, const struct machine_result *re
     return exit_status_of_result(result);
 }
 
-static int run(const struct options *options, struct error *error)
+static int run(const struct options *options, char *const argv[], struct error *error)
 {
     struct log log = {
         .fd = STDERR_FILENO,
@@ -31,8 +32,11 @@ static int run(const struct options *options, struct error *error)
     };
     struct machine_result result = {.outcome = MACHINE_POWERED_OFF};
 
+    if (options->plugins.count > 0 && !plugin_loader_prepare(argv, error))
+        return exit_status_of_error(error->code);
     if (options->list_devices)
-        return machine_print_devices(error) ? EXIT_STATUS_OK : exit_status_of_error(error->code);
+        return machine_print_devices(options, &log, error) ? EXIT_STATUS_OK
+                                                           : exit_status_of_error(error->code);
     struct machine *machine = machine_create(options, &log, error);
     if (!machine)
         return exit_status_of_error(error->code);
@@ -50,11 +54,11 @@ static int print(const char *text, struct error *error)
     return exit_status_of_error(error->code);
 }
 
-static int dispatch(const struct options *options, struct error *error)
+static int dispatch(const struct options *options, char *const argv[], struct error *error)
 {
     switch (options->command) {
     case COMMAND_RUN:
-        return run(options, error);
+        return run(options, argv, error);
     case COMMAND_DOCTOR:
         return doctor(options, error);
     case COMMAND_HELP:
@@ -86,7 +90,7 @@ int main(int argc, char **argv)
     if (!reserve_standard_files())
         return exit_status_of_error(ERROR_HOST);
     if (options_parse(argc, argv, &options, &error))
-        status = dispatch(&options, &error);
+        status = dispatch(&options, argv, &error);
     else
         status = exit_status_of_error(error.code);
     if (error.code != ERROR_NONE)

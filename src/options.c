@@ -371,5 +371,6 @@ void options_finish(struct options *options)
     free(options->overlay_paths);
     free(options->pin_cpus);
     free(options->devices.items);
+    free(options->plugins.items);
     *options = (struct options){.append = ""};
 }

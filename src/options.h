@@ -75,6 +75,7 @@ struct options {
 
     struct option_request_list devices; /* --device */
     bool list_devices;                  /* --device help: show the classes, run nothing */
+    struct option_request_list plugins; /* --plugin */
 
     /* the host's side */
     enum console_kind console;

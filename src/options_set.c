@@ -142,6 +142,21 @@ static bool add_device(struct option_parser *parser, const struct option_row *ro
     return options_add_request(options, value, &options->devices, error);
 }
 
+/* A plugin that was installed is given by its name alone, and is no path. */
+static bool add_plugin(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error)
+{
+    struct option_request_list *plugins = &parser->options->plugins;
+
+    (void)row;
+    if (!options_add_request(parser->options, value, plugins, error))
+        return false;
+    const char **name = &plugins->items[plugins->count - 1].name;
+    if (strpbrk(*name, "/.") != NULL)
+        *name = resolve_path(parser, *name, error);
+    return *name != NULL;
+}
+
 static bool set_cpus(struct option_parser *parser, const struct option_row *row, const char *value,
                      struct error *error)
 {

@@ -200,20 +200,28 @@ static void note_unassigned(struct vcpu *vcpu, gpa_t address, enum access_kind k
                  kind == ACCESS_READ ? "reads as zero" : "ignored");
 }
 
+static bool carry_out(struct vcpu *vcpu, gpa_t address, enum access_kind kind,
+                      enum access_width width, uint64_t *value)
+{
+    if (__builtin_expect(!bus_access(vcpu->bus, &vcpu->cursor, address, kind, width, value), 0)) {
+        note_unassigned(vcpu, address, kind, width);
+        return false;
+    }
+    struct access_counters *counters = &vcpu->device_counters[vcpu->cursor.last];
+    counter_add(kind == ACCESS_READ ? &counters->reads : &counters->writes, 1);
+    return true;
+}
+
 bool vcpu_access(struct vcpu *vcpu, gpa_t address, enum access_kind kind, enum access_width width,
                  uint64_t *value)
 {
-    bool found = bus_access(vcpu->bus, &vcpu->cursor, address, kind, width, value);
+    if (__builtin_expect(!(vcpu->wanted_events & VCPU_WATCHES_ACCESSES), 1))
+        return carry_out(vcpu, address, kind, width, value);
 
-    if (__builtin_expect(found, 1)) {
-        struct access_counters *counters = &vcpu->device_counters[vcpu->cursor.last];
-
-        counter_add(kind == ACCESS_READ ? &counters->reads : &counters->writes, 1);
-    } else {
-        note_unassigned(vcpu, address, kind, width);
-    }
-    if (__builtin_expect(vcpu->wanted_events & EVENT_MASK(EVENT_MMIO), 0))
-        vcpu_watch_access(vcpu, found, address, kind, width, *value);
+    struct vcpu_access access = {address, kind, width, value};
+    bool found =
+        vcpu_watch_ask_access(vcpu, &access) || carry_out(vcpu, address, kind, width, value);
+    vcpu_watch_access(vcpu, found, &access);
     return found;
 }
 
@@ -388,7 +396,12 @@ static void run_watched_loop(struct vcpu *vcpu)
         int result = kvm_sys_ioctl(vcpu->fd, KVM_RUN, 0);
         int os_errno = errno;
         vcpu_watch_return(vcpu, &exit, result, os_errno);
-        goes_on = handle_exit(vcpu, result, os_errno);
+        vcpu_watch_ask(vcpu, &exit);
+        goes_on = !vcpu->refused && handle_exit(vcpu, result, os_errno);
+        if (vcpu->refused) {
+            leave_with_dump(vcpu);
+            goes_on = false;
+        }
         vcpu_watch_done(vcpu, &exit);
     } while (goes_on);
 }
@@ -471,6 +484,7 @@ bool vcpu_start(struct vcpu *vcpu, struct error *error)
     atomic_store(&vcpu->stop, false);
     atomic_store(&vcpu->left, false);
     vcpu->error = (struct error){0};
+    vcpu->refused = false;
     if (!move(vcpu, VCPU_RUNNING, error))
         return false;
     if (create_thread(vcpu, error))

@@ -30,6 +30,7 @@
 #include "armlet/log.h"
 #include "bus.h"
 #include "coalesced.h"
+#include "exit_filter.h"
 #include "options.h"
 #include "vcpu_features.h"
 #include "vm.h"
@@ -57,7 +58,8 @@ struct vcpu_environment {
     const struct bus *bus;
     struct coalesced *coalesced; /* drained before each exit is handled */
     const struct guest_memory *memory;
-    const struct event_hub *events; /* frozen */
+    const struct event_hub *events;     /* frozen */
+    const struct exit_filters *filters; /* plugins that are asked about exits; NULL: none */
     struct log *log;
     struct log_limit *unassigned_limit; /* of accesses to where nothing is */
     struct log_limit *refused_limit;    /* of accesses that can't be carried out */
@@ -78,7 +80,7 @@ struct vcpu {
     struct bus_cursor cursor;
     struct coalesced *coalesced;
     struct access_counters *device_counters; /* counters.devices */
-    uint32_t wanted_events;                  /* EVENT_MASK() of what is published */
+    uint32_t wanted_events;                  /* EVENT_MASK() of what is published, and VCPU_ASKS */
     const struct vcpu_environment *environment;
 
     _Alignas(CACHE_LINE_BYTES) struct vcpu_counters counters;
@@ -90,6 +92,7 @@ struct vcpu {
     enum vcpu_outcome outcome;
     pthread_t thread;
     _Atomic bool left; /* the thread is out of the run loop */
+    bool refused;      /* a plugin ends the run; `error` says why */
     struct error error;
     uint32_t private_levels; /* as driven on the private lines: a bit each */
 };

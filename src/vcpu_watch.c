@@ -10,12 +10,17 @@
 
 void vcpu_watch_init(struct vcpu *vcpu)
 {
+    const struct exit_filters *filters = vcpu->environment->filters;
+
+    _Static_assert(EVENT_KIND_COUNT < 31, "VCPU_ASKS is no event's");
     vcpu->wanted_events = vcpu->environment->events->wanted;
+    if (filters && filters->kinds)
+        vcpu->wanted_events |= VCPU_ASKS;
 }
 
 bool vcpu_watch_exits(const struct vcpu *vcpu)
 {
-    return vcpu->wanted_events & EVENT_MASK(EVENT_EXIT);
+    return vcpu->wanted_events & (EVENT_MASK(EVENT_EXIT) | VCPU_ASKS);
 }
 
 static enum exit_kind kind_of_failure(const struct vcpu *vcpu, int os_errno)
@@ -90,16 +95,63 @@ void vcpu_watch_done(struct vcpu *vcpu, const struct vcpu_exit *exit)
     }
 }
 
-void vcpu_watch_access(const struct vcpu *vcpu, bool found, gpa_t address, enum access_kind access,
-                       enum access_width width, uint64_t value)
+static enum plugin_answer ask(struct vcpu *vcpu, struct plugin_exit *exit)
 {
+    enum plugin_answer answer = exit_filter_ask(vcpu->environment->filters, exit, &vcpu->error);
+
+    vcpu->refused |= answer == PLUGIN_ERROR;
+    return answer;
+}
+
+void vcpu_watch_ask(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    struct plugin_exit question = {.kind = exit->kind, .vcpu = vcpu->index};
+
+    if (exit->kind != EXIT_KIND_MMIO && vcpu->wanted_events & VCPU_ASKS)
+        (void)ask(vcpu, &question);
+}
+
+bool vcpu_watch_ask_access(struct vcpu *vcpu, const struct vcpu_access *access)
+{
+    const struct bus_entry *entry;
+    struct plugin_exit question = {
+        .kind = EXIT_KIND_MMIO,
+        .vcpu = vcpu->index,
+        .address = access->address,
+        .access = access->kind,
+        .width = access->width,
+        .value = access->kind == ACCESS_WRITE ? *access->value & access_mask(access->width) : 0,
+    };
+
+    if (!(vcpu->wanted_events & VCPU_ASKS))
+        return false;
+    entry = bus_find(vcpu->bus, &vcpu->cursor, access->address);
+    if (entry) {
+        question.device = entry->device;
+        question.offset = access->address.value - entry->base.value;
+    }
+    if (ask(vcpu, &question) == PLUGIN_CONTINUE)
+        return false;
+    if (access->kind == ACCESS_READ)
+        *access->value = question.value & access_mask(access->width);
+    return true;
+}
+
+void vcpu_watch_access(const struct vcpu *vcpu, bool found, const struct vcpu_access *access)
+{
+    struct bus_cursor cursor = vcpu->cursor;
+
+    if (!(vcpu->wanted_events & EVENT_MASK(EVENT_MMIO)))
+        return;
+    /* What a plugin handled may be where no device is. */
+    const struct bus_entry *entry = found ? bus_find(vcpu->bus, &cursor, access->address) : NULL;
     struct event event = {
         .kind = EVENT_MMIO,
-        .mmio = {.device = found ? vcpu->bus->entries[vcpu->cursor.last].device : NULL,
-                 .address = address,
-                 .value = value & access_mask(width),
-                 .access = access,
-                 .width = width},
+        .mmio = {.device = entry ? entry->device : NULL,
+                 .address = access->address,
+                 .value = *access->value & access_mask(access->width),
+                 .access = access->kind,
+                 .width = access->width},
     };
 
     events_publish(vcpu->environment->events, &event);

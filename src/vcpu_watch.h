@@ -13,11 +13,17 @@
 #include <stdint.h>
 
 #include "armlet/access.h"
+#include "armlet/events.h"
 #include "armlet/exit_kind.h"
 #include "armlet/gpa.h"
 #include "armlet/lifecycle.h"
 
 struct vcpu;
+
+/* In vcpu->wanted_events beside EVENT_MASK()s: there are plugins to ask about exits. */
+#define VCPU_ASKS (UINT32_C(1) << 31)
+/* With one of these an access is more than carried out. */
+#define VCPU_WATCHES_ACCESSES (VCPU_ASKS | EVENT_MASK(EVENT_MMIO))
 
 /* One return of KVM_RUN. */
 struct vcpu_exit {
@@ -39,9 +45,24 @@ void vcpu_watch_enter(const struct vcpu *vcpu, struct vcpu_exit *exit);
 void vcpu_watch_return(const struct vcpu *vcpu, struct vcpu_exit *exit, int result, int os_errno);
 void vcpu_watch_done(struct vcpu *vcpu, const struct vcpu_exit *exit);
 
+/*
+ * What plugins say of an exit, unless it is an access. Sets vcpu->refused, with vcpu->error, if one
+ * of them ends the run; the caller looks at that.
+ */
+void vcpu_watch_ask(struct vcpu *vcpu, const struct vcpu_exit *exit);
+
+/* An access of the guest to the bus. */
+struct vcpu_access {
+    gpa_t address;
+    enum access_kind kind;
+    enum access_width width;
+    uint64_t *value;
+};
+
+/* Whether a plugin took care of an access, or refuses to go on; else it is to be carried out. */
+bool vcpu_watch_ask_access(struct vcpu *vcpu, const struct vcpu_access *access);
 /* An access that was carried out; `found`: a device was there, the one of the vCPU's cursor. */
-void vcpu_watch_access(const struct vcpu *vcpu, bool found, gpa_t address, enum access_kind access,
-                       enum access_width width, uint64_t value);
+void vcpu_watch_access(const struct vcpu *vcpu, bool found, const struct vcpu_access *access);
 /* A call that reached armlet: counted and published. */
 void vcpu_watch_hypercall(struct vcpu *vcpu, uint32_t function);
 /* The vCPU has moved. The I/O thread. */

@@ -68,6 +68,7 @@ struct device {
 struct device_resources {
     struct irq_line *irq;            /* irq[0] to irq[class->extra_irqs] */
     struct property_list properties; /* of --device; keys and values fit class->properties */
+    void *plugin;                    /* the context of the plugin that brought the class */
     struct event_loop *loop;
     struct console *console;
     struct guest_memory *memory;

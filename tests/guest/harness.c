@@ -359,7 +359,7 @@ int main(int argc, char **argv)
         {"command-line", command_line_cases}, {"bare-metal", bare_metal_cases},
         {"terminal", terminal_cases},         {"linux", linux_cases},
         {"features", feature_cases},          {"regions", region_cases},
-        {"irqchip", irqchip_cases},
+        {"irqchip", irqchip_cases},           {"plugins", plugin_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;

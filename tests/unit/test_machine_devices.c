@@ -199,7 +199,7 @@ START_TEST(the_classes_are_listed)
     ck_assert_int_ge(out, 0);
     ck_assert_int_eq(fflush(stdout), 0);
     ck_assert_int_ge(dup2(out, STDOUT_FILENO), 0);
-    bool good = machine_print_devices(&trial.error);
+    bool good = machine_print_devices(&trial.options, &trial.log, &trial.error);
     ck_assert_int_ge(dup2(usual, STDOUT_FILENO), 0);
     (void)close(usual);
     ck_assert_msg(good, "%s", trial.error.message);
