@@ -63,7 +63,9 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/image/identify.c src/image/file.c
 src_SOURCES += src/vm_regions.c src/coalesced.c src/machine_regions.c src/data_cache.c
 devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
-    devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c
+    devices/monotonic_clock.c devices/timer_alarm.c \
+    devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c \
+    devices/sp804.c devices/sp805.c devices/timer_mmio.c devices/gicv2m.c
 devices_SOURCES += devices/testdev.c
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c

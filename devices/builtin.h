@@ -8,9 +8,13 @@
 
 #include "armlet/device.h"
 
-extern const struct device_class pl011_class; /* UART, needs irq and console */
-extern const struct device_class pl031_class; /* real-time clock, needs irq and loop */
-extern const struct device_class pl061_class; /* GPIO with the power key, needs irq */
+extern const struct device_class pl011_class;      /* UART, needs irq and console */
+extern const struct device_class pl031_class;      /* real-time clock, needs irq and loop */
+extern const struct device_class pl061_class;      /* GPIO with the power key, needs irq */
+extern const struct device_class sp804_class;      /* dual timer, needs irq and loop */
+extern const struct device_class sp805_class;      /* watchdog, needs irq and loop; reset_request */
+extern const struct device_class timer_mmio_class; /* generic timer, needs two irqs and loop */
+extern const struct device_class gicv2m_class;     /* MSI frame, needs 64 irqs */
 
 /* The test device, needs irq, loop, log and guest_exit. */
 extern const struct device_class testdev_class;

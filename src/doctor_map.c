@@ -31,26 +31,35 @@ static const char *region_size_text(char text[SIZE_TEXT_BYTES], enum region_id i
     return id == REGION_RAM ? "--memory" : "-";
 }
 
+/* "5", or "48-111" for a range; "-" for none. */
+static void format_numbers(char text[SIZE_TEXT_BYTES], uint32_t first, uint32_t count)
+{
+    if (count == 0)
+        (void)snprintf(text, SIZE_TEXT_BYTES, "-");
+    else if (count == 1)
+        (void)snprintf(text, SIZE_TEXT_BYTES, "%u", first);
+    else
+        (void)snprintf(text, SIZE_TEXT_BYTES, "%u-%u", first, first + count - 1);
+}
+
 static void print_region_text(FILE *out, enum region_id id)
 {
     const struct region *region = memory_map_region(id);
     char size[SIZE_TEXT_BYTES];
     char base[SIZE_TEXT_BYTES];
-    char spi[SIZE_TEXT_BYTES] = "-";
-    char intid[SIZE_TEXT_BYTES] = "-";
+    char spis[SIZE_TEXT_BYTES];
+    char intids[SIZE_TEXT_BYTES];
 
     (void)snprintf(base, sizeof(base), "0x%08" PRIx64, region->base.value);
-    if (region->spi != NO_SPI) {
-        (void)snprintf(spi, sizeof(spi), "%d", region->spi);
-        (void)snprintf(intid, sizeof(intid), "%d", GIC_SPI_BASE + region->spi);
-    }
-    (void)fprintf(out, "  %-12s  %10s  %3s  %5s  %-9s  %s\n", base, region_size_text(size, id), spi,
-                  intid, region->name, region->purpose);
+    format_numbers(spis, (uint32_t)region->spi, region->spi_count);
+    format_numbers(intids, GIC_SPI_BASE + (uint32_t)region->spi, region->spi_count);
+    (void)fprintf(out, "  %-12s  %10s  %7s  %7s  %-10s  %s\n", base, region_size_text(size, id),
+                  spis, intids, region->name, region->purpose);
 }
 
 void doctor_print_map_text(FILE *out)
 {
-    (void)fprintf(out, "Memory map\n  %-12s  %10s  %3s  %5s  %-9s  %s\n", "ADDRESS", "SIZE", "SPI",
+    (void)fprintf(out, "Memory map\n  %-12s  %10s  %7s  %7s  %-10s  %s\n", "ADDRESS", "SIZE", "SPI",
                   "INTID", "NAME", "PURPOSE");
     for (int id = 0; id < REGION_COUNT; id++)
         print_region_text(out, (enum region_id)id);
@@ -77,10 +86,10 @@ static void print_region_json(FILE *out, enum region_id id)
     else
         (void)fputs("null", out);
     if (region->spi != NO_SPI)
-        (void)fprintf(out, ", \"spi\": %d, \"intid\": %d}", region->spi,
-                      GIC_SPI_BASE + region->spi);
+        (void)fprintf(out, ", \"spi\": %d, \"intid\": %d, \"spi_count\": %u}", region->spi,
+                      GIC_SPI_BASE + region->spi, region->spi_count);
     else
-        (void)fputs(", \"spi\": null, \"intid\": null}", out);
+        (void)fputs(", \"spi\": null, \"intid\": null, \"spi_count\": 0}", out);
 }
 
 void doctor_print_map_json(FILE *out)

@@ -42,6 +42,8 @@ int exit_status_of_result(const struct machine_result *result)
         return EXIT_STATUS_TIMEOUT;
     case MACHINE_QUIT:
         return EXIT_STATUS_QUIT;
+    case MACHINE_WATCHDOG:
+        return EXIT_STATUS_WATCHDOG;
     case MACHINE_SIGNALLED:
         return EXIT_STATUS_SIGNAL_BASE + result->signal;
     }

@@ -183,6 +183,32 @@ static void on_vcpu_left(struct event_notify *notify)
             event_loop_stop(machine->loop);
 }
 
+/* A watchdog bites. Any thread. */
+static void set_reset_request(struct irq_line *line, bool level)
+{
+    struct machine *machine = line->controller;
+
+    atomic_store(&machine->reset_request_level, level);
+    if (level)
+        event_notify_send(&machine->reset_requested);
+}
+
+static void on_reset_requested(struct event_notify *notify)
+{
+    struct machine *machine = notify->context;
+
+    /* A notification may be left over from before a reset, which took the request back. */
+    if (!atomic_load(&machine->reset_request_level))
+        return;
+    if (machine->options->watchdog == WATCHDOG_EXIT) {
+        log_line(machine->log, LOG_ERROR, "the guest's watchdog bit (--watchdog exit)");
+        end(machine, MACHINE_WATCHDOG, 0);
+        return;
+    }
+    log_line(machine->log, LOG_WARNING, "the guest's watchdog bit: resetting the machine");
+    event_loop_stop(machine->loop); /* judge() sees to the rest */
+}
+
 /* ---- wiring ---- */
 
 static bool watch_signals(struct machine *machine, struct error *error)
@@ -199,12 +225,17 @@ static bool watch_signals(struct machine *machine, struct error *error)
 
 static bool create_loop(struct machine *machine, struct error *error)
 {
+    static const struct irq_ops reset_request_ops = {.set_level = set_reset_request};
+
+    machine->reset_request = (struct irq_line){.ops = &reset_request_ops, .controller = machine};
     machine->loop = event_loop_create(error);
     if (!machine->loop)
         return false;
     event_loop_set_events(machine->loop, &machine->events);
     return watch_signals(machine, error) &&
            event_notify_init(&machine->vcpu_left, machine->loop, on_vcpu_left, machine, error) &&
+           event_notify_init(&machine->reset_requested, machine->loop, on_reset_requested, machine,
+                             error) &&
            event_timer_init(&machine->timeout, machine->loop, on_timeout, machine, error) &&
            event_timer_init(&machine->shutdown_timeout, machine->loop, on_shutdown_timeout, machine,
                             error) &&
@@ -341,6 +372,7 @@ void machine_destroy(struct machine *machine)
     event_timer_finish(&machine->key_release);
     event_timer_finish(&machine->shutdown_timeout);
     event_timer_finish(&machine->timeout);
+    event_notify_finish(&machine->reset_requested);
     event_notify_finish(&machine->vcpu_left);
     if (machine->signals.fd >= 0) {
         event_loop_remove(machine->loop, &machine->signals);
@@ -388,6 +420,7 @@ static bool judge(struct machine *machine, bool *reset, struct error *error)
         }
     if (machine->ended || take_guest_exit(machine))
         return true;
+    *reset = atomic_load(&machine->reset_request_level);
     for (uint32_t i = 0; i < machine->options->vcpu_count; i++) {
         if (machine->vcpus[i].outcome == VCPU_OUTCOME_SHUTDOWN) {
             *reset = false;
@@ -430,7 +463,7 @@ static bool run_once(struct machine *machine, bool *reset, struct error *error)
     bool stopped = stop_vcpus(machine, &late);
     if (!good)
         return false;
-    if (machine->result.outcome == MACHINE_TIMED_OUT)
+    if (machine->result.outcome == MACHINE_TIMED_OUT || machine->result.outcome == MACHINE_WATCHDOG)
         log_places(machine);
     if (stopping && stopped)
         return judge(machine, reset, error);

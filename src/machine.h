@@ -23,6 +23,7 @@ enum machine_outcome {
     MACHINE_RESET,       /* the guest asked for a reset and --no-reboot is given */
     MACHINE_TIMED_OUT,   /* --timeout */
     MACHINE_QUIT,        /* the operator left, or the guest didn't power off when asked to */
+    MACHINE_WATCHDOG,    /* the guest's watchdog bit and --watchdog exit is given */
     MACHINE_SIGNALLED,   /* a signal ended it, see `signal` */
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which devices the machine has, and where: those of every machine, and those of --device. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@
 
 /* What every machine has; the device tree names them in this order. */
 static const char *const usual_devices[] = {"pl011", "pl031", "pl061"};
-enum { USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]) };
+enum {
+    USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]),
+    IMPLIED_DEVICE_COUNT = 2, /* see choose_implied() */
+};
 
 #define PLACE_BYTES       UINT64_C(0x1000)    /* the granule of places */
 #define DEVICE_MOST_BYTES UINT64_C(0x1000000) /* 16 MiB */
@@ -79,10 +83,38 @@ static bool choose(struct machine *machine, const char *name, struct property_li
     return true;
 }
 
+static bool has_choice(const struct machine *machine, const char *name)
+{
+    for (size_t i = 0; i < machine->choice_count; i++)
+        if (strcmp(machine->choices[i].class->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Those that other options bring, unless --device has them already. */
+static bool choose_implied(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+    const struct {
+        const char *name;
+        bool wanted;
+    } implied[IMPLIED_DEVICE_COUNT] = {
+        {"sp805", options->watchdog != WATCHDOG_NONE},
+        {"gicv2m",
+         options->msi == MSI_GICV2M || (options->msi == MSI_AUTO && options->its != ITS_ON)},
+    };
+
+    for (size_t i = 0; i < IMPLIED_DEVICE_COUNT; i++)
+        if (implied[i].wanted && !has_choice(machine, implied[i].name) &&
+            !choose(machine, implied[i].name, (struct property_list){0}, error))
+            return false;
+    return true;
+}
+
 bool machine_choose_devices(struct machine *machine, struct error *error)
 {
     const struct option_request_list *asked = &machine->options->devices;
-    size_t most = USUAL_DEVICE_COUNT + asked->count;
+    size_t most = USUAL_DEVICE_COUNT + asked->count + IMPLIED_DEVICE_COUNT;
 
     machine->choices = arena_alloc(&machine->arena, most, sizeof(*machine->choices), error);
     machine->devices = arena_alloc(&machine->arena, most, sizeof(*machine->devices), error);
@@ -95,7 +127,7 @@ bool machine_choose_devices(struct machine *machine, struct error *error)
     for (size_t i = 0; i < asked->count; i++)
         if (!choose(machine, asked->items[i].name, asked->items[i].properties, error))
             return false;
-    return true;
+    return choose_implied(machine, error);
 }
 
 /* The next SPIs of those that no region has. */
@@ -215,6 +247,7 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
     struct device_resources resources = {
         .properties = choice->properties,
         .plugin = choice->plugin ? plugin_host_context(choice->plugin) : NULL,
+        .reset_request = &machine->reset_request,
         .loop = machine->loop,
         .console = machine->console,
         .memory = &machine->ram.memory,
@@ -223,6 +256,7 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
         .guest_exit = &machine->guest_exit,
     };
 
+    assert(!region || region->spi_count == choice->class->extra_irqs + 1);
     if (region)
         entry->place.spi = (uint32_t)region->spi;
     else if (!take_spis(machine, choice->class->extra_irqs + 1, &entry->place.spi, error))

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "armlet/fdt_writer.h"
 #include "memory_map.h"
@@ -10,7 +11,6 @@
 enum {
     TREE_BYTES = 8192, /* all but the cpu nodes */
     BYTES_PER_CPU = 256,
-    PCLK_HZ = 24000000,
     GICV2_CPU_MASK_SHIFT = 8, /* in a PPI's flags: which CPUs it is wired to */
     REG_CELLS = 4,            /* address and size, two cells each */
     IRQ_CELLS = 3,
@@ -135,8 +135,28 @@ static void describe_gicv2(struct fdt_writer *writer)
     fdt_prop_cells(writer, "reg", cells, 2 * (size_t)REG_CELLS);
 }
 
-static void describe_gic(struct fdt_writer *writer, const struct vgic *vgic)
+/* Its node belongs below the interrupt controller's. */
+static bool is_msi_frame(const struct device *device)
 {
+    return strcmp(device->name, "gicv2m") == 0;
+}
+
+/* Those of the devices that are, or are not, the MSI frame. */
+static void describe_devices(struct fdt_writer *writer, const struct machine_description *machine,
+                             bool msi_frame)
+{
+    for (size_t i = 0; i < machine->device_count; i++) {
+        const struct machine_device *entry = &machine->devices[i];
+
+        if (entry->device->ops->describe && is_msi_frame(entry->device) == msi_frame)
+            entry->device->ops->describe(entry->device, writer, &entry->place);
+    }
+}
+
+static void describe_gic(struct fdt_writer *writer, const struct machine_description *machine)
+{
+    const struct vgic *vgic = machine->vgic;
+
     fdt_begin_node_at(writer, "intc", memory_map_region(REGION_GICD)->base.value);
     fdt_prop_u32(writer, "#interrupt-cells", IRQ_CELLS);
     fdt_prop_empty(writer, "interrupt-controller");
@@ -148,6 +168,7 @@ static void describe_gic(struct fdt_writer *writer, const struct vgic *vgic)
         describe_gicv3(writer, vgic);
     else
         describe_gicv2(writer);
+    describe_devices(writer, machine, true);
     fdt_end_node(writer);
 }
 
@@ -164,7 +185,7 @@ static void describe_clock(struct fdt_writer *writer)
     fdt_begin_node(writer, "apb-pclk");
     fdt_prop_string(writer, "compatible", "fixed-clock");
     fdt_prop_u32(writer, "#clock-cells", 0);
-    fdt_prop_u32(writer, "clock-frequency", PCLK_HZ);
+    fdt_prop_u32(writer, "clock-frequency", FDT_CLOCK_HZ);
     fdt_prop_string(writer, "clock-output-names", "clk24mhz");
     fdt_prop_u32(writer, "phandle", FDT_PHANDLE_CLOCK);
     fdt_end_node(writer);
@@ -202,13 +223,8 @@ void *machine_fdt_build(const struct machine_description *machine, size_t *size_
     describe_timer(writer, machine);
     if (machine->pmu)
         describe_pmu(writer, machine);
-    describe_gic(writer, machine->vgic);
+    describe_gic(writer, machine);
     describe_clock(writer);
-    for (size_t i = 0; i < machine->device_count; i++) {
-        const struct machine_device *entry = &machine->devices[i];
-
-        if (entry->device->ops->describe)
-            entry->device->ops->describe(entry->device, writer, &entry->place);
-    }
+    describe_devices(writer, machine, false);
     return fdt_writer_finish(writer, size_bytes, error);
 }

@@ -6,6 +6,7 @@
 #ifndef ARMLET_SRC_MACHINE_INTERNAL_H
 #define ARMLET_SRC_MACHINE_INTERNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -81,6 +82,9 @@ struct machine {
     struct event_timer timeout;
     struct event_timer shutdown_timeout;
     struct event_timer key_release;
+    struct irq_line reset_request; /* what a watchdog's output leads to */
+    struct event_notify reset_requested;
+    _Atomic bool reset_request_level;
     bool shutdown_asked;
     int ending_signal; /* the signal that asked for the end, or 0 */
     bool ended;

@@ -23,6 +23,9 @@ enum region_id {
     REGION_GPIO,
     REGION_PVTIME,
     REGION_TESTDEV,
+    REGION_DUAL_TIMER,
+    REGION_WATCHDOG,
+    REGION_TIMER_MMIO,
     REGION_DEVICES,
     REGION_RAM,
     REGION_GICR_HIGH,
@@ -36,8 +39,9 @@ struct region {
     const char *purpose;
     gpa_t base;
     uint64_t size_bytes; /* the room set aside; 0: as much as is asked for */
-    int spi;             /* SPI number (INTID - 32), or NO_SPI; of REGION_DEVICES the first */
-    const char *device;  /* the class of the device that lives here; NULL: none does */
+    int spi;             /* the first SPI's number (INTID - 32), or NO_SPI */
+    uint32_t spi_count;
+    const char *device; /* the class of the device that lives here; NULL: none does */
 };
 
 const struct region *memory_map_region(enum region_id id);

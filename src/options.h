@@ -26,6 +26,10 @@ enum command {
 enum gic_choice { GIC_AUTO, GIC_V2, GIC_V3 };
 enum irqchip_choice { IRQCHIP_KERNEL, IRQCHIP_USER };
 enum its_choice { ITS_AUTO, ITS_OFF, ITS_ON };
+enum msi_choice { MSI_AUTO, MSI_OFF, MSI_GICV2M };
+
+/* What happens when the guest doesn't feed its watchdog; NONE: it has none to feed. */
+enum watchdog_choice { WATCHDOG_NONE, WATCHDOG_RESET, WATCHDOG_EXIT };
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_PTY, CONSOLE_FILE, CONSOLE_UNIX, CONSOLE_NONE };
 
@@ -71,6 +75,8 @@ struct options {
     enum gic_choice gic;
     enum irqchip_choice irqchip; /* USER: a GICv2, up to GICV2_MAX_VCPUS, no ITS */
     enum its_choice its;
+    enum msi_choice msi;
+    enum watchdog_choice watchdog;
     enum feature_choice pmu, sve, pauth, mte, aarch32_el1, steal_time;
 
     struct option_request_list devices; /* --device */

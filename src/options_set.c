@@ -207,6 +207,35 @@ static bool set_its(struct option_parser *parser, const struct option_row *row, 
     return true;
 }
 
+static bool set_msi(struct option_parser *parser, const struct option_row *row, const char *value,
+                    struct error *error)
+{
+    static const struct choice choices[] = {{"auto", MSI_AUTO, DETAIL_NONE},
+                                            {"off", MSI_OFF, DETAIL_NONE},
+                                            {"gicv2m", MSI_GICV2M, DETAIL_NONE}};
+    const char *detail = NULL;
+    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+
+    if (choice == NULL)
+        return false;
+    parser->options->msi = (enum msi_choice)choice->value;
+    return true;
+}
+
+static bool set_watchdog(struct option_parser *parser, const struct option_row *row,
+                         const char *value, struct error *error)
+{
+    static const struct choice choices[] = {{"reset", WATCHDOG_RESET, DETAIL_NONE},
+                                            {"exit", WATCHDOG_EXIT, DETAIL_NONE}};
+    const char *detail = NULL;
+    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+
+    if (choice == NULL)
+        return false;
+    parser->options->watchdog = (enum watchdog_choice)choice->value;
+    return true;
+}
+
 static bool set_console(struct option_parser *parser, const struct option_row *row,
                         const char *value, struct error *error)
 {

@@ -67,6 +67,7 @@ struct device {
  */
 struct device_resources {
     struct irq_line *irq;            /* irq[0] to irq[class->extra_irqs] */
+    struct irq_line *reset_request;  /* while it is high the machine is to be reset */
     struct property_list properties; /* of --device; keys and values fit class->properties */
     void *plugin;                    /* the context of the plugin that brought the class */
     struct event_loop *loop;

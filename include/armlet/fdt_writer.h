@@ -20,10 +20,13 @@
 
 struct fdt_writer;
 
+/* The rate of the clock that FDT_PHANDLE_CLOCK names. */
+enum { FDT_CLOCK_HZ = 24000000 };
+
 /* Phandles that nodes of different authors agree on. */
 enum fdt_phandle {
     FDT_PHANDLE_GIC = 1,
-    FDT_PHANDLE_CLOCK = 2, /* the fixed 24 MHz "apb_pclk" of the PrimeCells */
+    FDT_PHANDLE_CLOCK = 2, /* the fixed "apb_pclk" of the PrimeCells */
     FDT_PHANDLE_ITS = 3,
     FDT_PHANDLE_GPIO = 4,
     FDT_PHANDLE_GICV2M = 5,

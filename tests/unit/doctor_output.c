@@ -207,11 +207,12 @@ START_TEST(map_shows_every_region)
         assert_contains(fixture.output, base);
         assert_contains(fixture.output, region->purpose);
     }
+    assert_contains(fixture.output, "48-111   80-143  gicv2m");
     assert_contains(fixture.output, "27  virtual-timer");
     assert_json(output_of(doctor_print_map_json));
     assert_contains(fixture.output, "{\"name\": \"uart\", \"purpose\": \"PL011 UART\", \"base\": "
                                     "\"0x09000000\", \"size_bytes\": 4096, \"spi\": 1, "
-                                    "\"intid\": 33}");
+                                    "\"intid\": 33, \"spi_count\": 1}");
     assert_contains(fixture.output, "\"name\": \"ram\", \"purpose\": \"RAM\", \"base\": "
                                     "\"0x40000000\", \"size_bytes\": null");
 }

@@ -63,6 +63,7 @@ void event_timer_arm(struct event_timer *timer, uint64_t delay_ns)
 {
     timer->loop->armed = true;
     timer->loop->delay_ns = delay_ns;
+    timer->loop->due_ns = timer->loop->clock != NULL ? timer->loop->clock() + delay_ns : 0;
 }
 
 void event_timer_disarm(struct event_timer *timer)

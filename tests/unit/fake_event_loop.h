@@ -16,7 +16,9 @@ struct event_loop {
     struct event_timer *timer; /* NULL before init and after finish */
     bool fail_init;            /* event_timer_init() and event_loop_add() fail with ERROR_HOST */
     bool armed;
-    uint64_t delay_ns; /* of the last arming */
+    uint64_t delay_ns;       /* of the last arming */
+    uint64_t (*clock)(void); /* set by a test that wants due_ns; may be NULL */
+    uint64_t due_ns;         /* when the last arming is due by that clock */
 };
 
 /* Calls back, once, for each file that can be read. */

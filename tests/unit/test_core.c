@@ -206,9 +206,10 @@ END_TEST
 
 START_TEST(each_cause_has_its_exit_status)
 {
-    static const enum machine_outcome outcomes[] = {
-        MACHINE_POWERED_OFF, MACHINE_RESET, MACHINE_TIMED_OUT, MACHINE_QUIT, MACHINE_SIGNALLED};
-    static const int statuses[] = {0, 6, 7, 8, 143};
+    static const enum machine_outcome outcomes[] = {MACHINE_POWERED_OFF, MACHINE_RESET,
+                                                    MACHINE_TIMED_OUT,   MACHINE_QUIT,
+                                                    MACHINE_WATCHDOG,    MACHINE_SIGNALLED};
+    static const int statuses[] = {0, 6, 7, 8, 9, 143};
 
     for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
         struct machine_result result = {.outcome = outcomes[i], .signal = 15};

@@ -110,7 +110,7 @@ static const struct device_class fixed_class = {
 };
 
 const struct device_class *const builtin_device_classes[] = {
-    &pl011_class, &pl031_class, &pl061_class, &scratch_class, &fixed_class, NULL,
+    &pl011_class, &pl031_class, &pl061_class, &gicv2m_class, &scratch_class, &fixed_class, NULL,
 };
 
 /* ---- what is asked for, and what isn't ---- */

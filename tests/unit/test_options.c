@@ -138,6 +138,8 @@ START_TEST(machine_options)
     ASSERT_PARSES(&options, "run", "--gic=2", "--its=off");
     ck_assert_int_eq(options.gic, GIC_V2);
     ck_assert_int_eq(options.its, ITS_OFF);
+    ck_assert_int_eq(options.msi, MSI_AUTO);
+    ck_assert_int_eq(options.watchdog, WATCHDOG_NONE);
     options_finish(&options);
 
     ASSERT_PARSES(&options, "run", "--irqchip=user", "--gic=2", "-c", "8");
@@ -147,7 +149,10 @@ START_TEST(machine_options)
     ck_assert_int_eq(options.irqchip, IRQCHIP_KERNEL);
     options_finish(&options);
 
-    ASSERT_PARSES(&options, "run", "--gic=3", "--gic=auto", "--its=on", "--its=auto");
+    ASSERT_PARSES(&options, "run", "--gic=3", "--gic=auto", "--its=on", "--its=auto",
+                  "--msi=gicv2m", "--msi=off", "--watchdog=reset", "--watchdog", "exit");
+    ck_assert_int_eq(options.msi, MSI_OFF);
+    ck_assert_int_eq(options.watchdog, WATCHDOG_EXIT);
     ck_assert_int_eq(options.gic, GIC_AUTO);
     ck_assert_int_eq(options.its, ITS_AUTO);
     options_finish(&options);
@@ -304,6 +309,8 @@ static const struct refusal refusals[] = {
     {{"run", "--cpus", "99999999999999999999"}, "--cpus 99999999999999999999: must be 1 to 512"},
     {{"run", "--gic", "4"}, "--gic 4: must be auto, 2 or 3"},
     {{"run", "--its", "yes"}, "--its yes: must be auto, on or off"},
+    {{"run", "--msi", "its"}, "--msi its: must be auto, off or gicv2m"},
+    {{"run", "--watchdog", "bite"}, "--watchdog bite: must be reset or exit"},
     {{"run", "--console", "stdoi"},
      "--console stdoi: must be stdio, pty, file:PATH, unix:PATH or none"},
     {{"run", "--console", "file"},
@@ -437,7 +444,7 @@ START_TEST(help_fits_a_screen_and_has_every_option)
             ck_assert_uint_le(width, 80);
             line += width + 1;
         }
-        ck_assert_uint_le(lines, 40);
+        ck_assert_uint_le(lines, 48);
     }
     ck_assert_ptr_nonnull(strstr(options_help(COMMAND_HELP), "Usage: armlet COMMAND"));
     ck_assert_ptr_eq(options_help(COMMAND_VERSION), options_help(COMMAND_HELP));

@@ -5,9 +5,10 @@
 UNIT_TESTS := core events event_loop property bus memory options options_value options_file \
     fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 \
     console console_kinds terminal image instruction translate no_syndrome \
-    kvm vm vgic vcpu vcpu_watch machine machine_devices doctor
+    kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions
 UNIT_TESTS += plugin
+UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
 events_objects := src/events src/exit_kind src/error tests/unit/fake_ticks
@@ -29,16 +30,24 @@ unit_options       := $(options_objects)
 unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
-device_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
-    devices/pl031 devices/pl061 devices/testdev $(property_objects) src/log tests/unit/fake_irq \
+builtin_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
+    devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
+    devices/timer_mmio devices/gicv2m devices/testdev
+device_objects := $(builtin_objects) $(property_objects) src/log tests/unit/fake_irq \
     tests/unit/fake_regions \
     tests/unit/fake_console tests/unit/fake_event_loop tests/unit/fake_wall_clock \
-    tests/unit/fake_fdt_writer tests/unit/primecell_checks
+    tests/unit/fake_timer_clocks tests/unit/fake_fdt_writer tests/unit/primecell_checks \
+    tests/unit/timer_fixture
 unit_pl011       := $(device_objects) tests/unit/pl011_fixture
 unit_pl011_input := $(device_objects) tests/unit/pl011_fixture
 unit_pl031       := $(device_objects)
 unit_pl061       := $(device_objects)
 unit_testdev     := $(device_objects)
+unit_sp804       := $(device_objects)
+unit_sp804_random := $(device_objects)
+unit_sp805       := $(device_objects)
+unit_timer_mmio  := $(device_objects)
+unit_gicv2m      := $(device_objects)
 unit_terminal := src/terminal src/guardian src/error src/log
 unit_console  := src/console src/console_backend src/console_pty src/console_unix src/event_loop \
     $(sort $(events_objects) $(unit_terminal)) tests/unit/console_fixture
@@ -75,10 +84,10 @@ unit_machine := $(sort $(unit_vcpu) $(gicv2_objects) src/machine_irqchip $(optio
     $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
     src/machine_watch src/irq_watch \
     src/plugin src/plugin_guard src/plugin_path src/plugin_static \
-    src/machine_plan src/machine_fdt src/boot src/memory_backing devices/builtin \
-    devices/primecell devices/wall_clock devices/pl011 devices/pl011_registers devices/pl031 \
-    devices/pl061 devices/testdev src/machine_regions tests/unit/fake_data_cache \
+    src/machine_plan src/machine_fdt src/boot src/memory_backing $(builtin_objects) \
+    devices/wall_clock devices/monotonic_clock src/machine_regions tests/unit/fake_data_cache \
     tests/unit/kvm_machine tests/unit/kvm_machine_boot)
+unit_machine_timers  := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
 unit_plugin := src/plugin_dynamic src/exit_status \
     $(filter-out src/plugin_static tests/unit/kvm_machine_boot,$(unit_machine))
