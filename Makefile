@@ -38,7 +38,8 @@ ifneq ($(SYSROOT),)
 ARM64_INCLUDE := -isystem $(SYSROOT)/usr/include
 ARM64_LIBS    := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu
 endif
-LIBS     := -lfdt -lz -lzstd -llz4 -llzma -lm -lpthread
+# Debian 13's liblz4 takes its checksums from libxxhash.
+LIBS     := -lfdt -lz -lzstd -llz4 -lxxhash -llzma -lm -lpthread
 COVERAGE := $(if $(filter 1,$(COV)),--coverage -fprofile-update=atomic -O1)
 SAN      ?= address,undefined
 LINKAGE  ?= -static
