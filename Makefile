@@ -72,7 +72,7 @@ src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
 
-GUESTS := info empty pl011 pl031 pl061 psci reset gic timer unassigned nisv crash smp count mem
+GUESTS := info empty pl011 pl031 pl061 psci reset gic timer unassigned nisv crash smp count mem bench
 
 PLUGINS := exitlog faults sample
 # They see the public headers alone, as any plugin does.
@@ -148,6 +148,8 @@ $(O)/guests/lib/%.o: guests/% Makefile
 
 $(O)/guests/%.elf: $(O)/guests/lib/%.c.o $(GUEST_OBJECTS) guests/guest.ld
 	$(Q)$(ARM64_CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(O)/guests/bench.elf: $(addprefix $(O)/guests/lib/bench_,exits.c.o interrupts.c.o cpus.c.o console.c.o)
 
 $(O)/guests/%: $(O)/guests/%.elf
 	$(Q)$(OBJCOPY) -O binary $< $@

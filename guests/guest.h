@@ -33,6 +33,8 @@ struct guest_machine {
     uint64_t uart, rtc, gpio, gicd, gicr, gicc, its;
     uint64_t testdev; /* armlet/testdev.h */
     uint32_t testdev_intid;
+    uint64_t uart_8250;                      /* printed on if there is no PL011 */
+    uint64_t virtio_mmio;                    /* the first in the tree */
     uint64_t gicr_bytes;                     /* of the first redistributor region */
     uint64_t gicr_second, gicr_second_bytes; /* 0: there is one region */
     uint64_t sample;                         /* of the plugin of that name */

@@ -176,6 +176,7 @@ static void take_compatible(const struct node *node)
 {
     const struct property *compatible = &node->compatible;
     uint64_t bytes;
+    uint32_t intid;
 
     if (has_string(compatible, "arm,pl011")) {
         take_device(node, &machine.uart, &machine.uart_intid);
@@ -187,6 +188,10 @@ static void take_compatible(const struct node *node)
         take_device(node, &machine.testdev, &machine.testdev_intid);
     } else if (has_string(compatible, "armlet,sample")) {
         take_device(node, &machine.sample, &machine.sample_intid);
+    } else if (has_string(compatible, "ns16550a")) {
+        take_device(node, &machine.uart_8250, &intid);
+    } else if (has_string(compatible, "virtio,mmio")) {
+        take_device(node, &machine.virtio_mmio, &intid);
     } else if (has_string(compatible, "arm,gic-v3")) {
         take_gic(node, 3);
     } else if (has_string(compatible, "arm,cortex-a15-gic") ||

@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Printing on the PL011; on a machine without one, into nothing. */
+/* Printing on the PL011 or an 8250; on a machine without either, into nothing. */
 #include "lib.h"
 
 #include <stdarg.h>
 
 enum { UARTDR = 0x000, UARTFR = 0x018, FR_TXFF = 1 << 5 }; /* PrimeCell UART (PL011), 3.3 */
+enum { THR = 0, LSR = 5, LSR_THRE = 1 << 5 }; /* 16550, registers a byte apart */
 enum { DECIMAL = 10, HEXADECIMAL = 16, DIGITS_MAX = 20 };
+
+static void print_char_8250(char c)
+{
+    if (machine.uart_8250 == 0)
+        return;
+    while (!(read8(machine.uart_8250 + LSR) & LSR_THRE))
+        ;
+    write8(machine.uart_8250 + THR, (uint8_t)c);
+}
 
 void print_char(char c)
 {
-    if (machine.uart == 0)
+    if (machine.uart == 0) {
+        print_char_8250(c);
         return;
+    }
     while (read32(machine.uart + UARTFR) & FR_TXFF)
         ;
     write32(machine.uart + UARTDR, (uint8_t)c);
