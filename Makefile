@@ -63,6 +63,8 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/image/image.c src/image/decompress.c src/image/elf.c src/image/zboot.c \
     src/image/identify.c src/image/file.c
 src_SOURCES += src/vm_regions.c src/coalesced.c src/machine_regions.c src/data_cache.c
+src_SOURCES += $(addprefix src/bench/,bench.c report.c guest_lines.c facts.c print.c json_write.c \
+    json_read.c floor.c vmm.c vmm_measure.c session.c picture.c)
 devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/monotonic_clock.c devices/timer_alarm.c \
     devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c \
@@ -92,7 +94,8 @@ all: $(O)/armlet $(O)/armlet-dynamic $(PLUGINS:%=$(O)/plugins/%.so) $(GUESTS:%=$
 guest-tests: all $(O)/harness $(O)/formats/stamp $(TEST_PLUGINS:%=$(O)/test-plugins/%.so)
 
 objects = $(foreach layer,src devices fdt,$($(layer)_SOURCES:%.c=$(1)/%.o))
-ARM64_OBJECTS := $(call objects,$(O)/arm64) $(O)/arm64/src/builtin_guest.o
+ARM64_OBJECTS := $(call objects,$(O)/arm64) \
+    $(addprefix $(O)/arm64/src/,builtin_guest.o bench/bench_guest.o bench/floor_guest.o)
 
 # $(call compile_layer,directory,layer,compiler,flags)
 define compile_layer
@@ -104,7 +107,9 @@ endef
 $(foreach layer,src devices fdt,$(eval $(call compile_layer,$(O)/arm64,$(layer),$(ARM64_CC),\
     $(ARM64_INCLUDE) $(CFLAGS) $(COVERAGE))))
 
-$(O)/arm64/src/builtin_guest.o: src/builtin_guest.S $(O)/guests/info
+$(O)/arm64/src/builtin_guest.o: $(O)/guests/info
+$(O)/arm64/src/bench/bench_guest.o: $(O)/guests/bench $(O)/guests/empty
+$(O)/arm64/src/%.o: src/%.S src/bench/floor_guest.h
 	$(call say,AS,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) -I$(O)/guests -c -o $@ $<
@@ -162,6 +167,7 @@ HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_c
 HARNESS_SOURCES += tests/guest/cases_regions.c
 HARNESS_SOURCES += tests/guest/cases_irqchip.c
 HARNESS_SOURCES += tests/guest/cases_plugin.c
+HARNESS_SOURCES += tests/guest/cases_bench.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)
@@ -233,8 +239,8 @@ fuzz:
 	done
 
 # ---- keeping the house in order --------------------------------------------------------------
-FORMATTED := $(wildcard include/armlet/*.h src/*.[ch] src/image/*.[ch] devices/*.[ch] fdt/*.[ch] \
-    guests/*.[ch] tests/unit/*.[ch] tests/guest/*.[ch] tests/fuzz/*.c \
+FORMATTED := $(wildcard include/armlet/*.h src/*.[ch] src/image/*.[ch] src/bench/*.[ch] \
+    devices/*.[ch] fdt/*.[ch] guests/*.[ch] tests/unit/*.[ch] tests/guest/*.[ch] tests/fuzz/*.c \
     plugins/*.c tests/plugins/*.c)
 
 .PHONY: format lint

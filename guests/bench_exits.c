@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Accesses that leave the guest, and first touches of memory. */
+#include "armlet/testdev.h"
 #include "bench.h"
 #include "gic_registers.h"
 #include "lib.h"
@@ -21,7 +22,11 @@ static struct {
 
 static void find_safe_words(void)
 {
-    if (machine.virtio_mmio) { /* Virtio 1.2, 4.2.2 */
+    if (machine.testdev) {
+        safe.read = machine.testdev + TESTDEV_SCRATCH;
+        safe.write = safe.read;
+        safe.widths = sizeof(uint8_t) | sizeof(uint16_t) | sizeof(uint32_t) | sizeof(uint64_t);
+    } else if (machine.virtio_mmio) { /* Virtio 1.2, 4.2.2 */
         safe.read = machine.virtio_mmio + VIRTIO_MMIO_DEVICE_ID;
         safe.write = machine.virtio_mmio + VIRTIO_MMIO_DEVICE_FEATURES_SEL;
         safe.widths = sizeof(uint32_t);
@@ -29,6 +34,10 @@ static void find_safe_words(void)
         safe.read = machine.uart_8250 + UART_8250_SCRATCH;
         safe.write = safe.read;
         safe.widths = sizeof(uint8_t);
+    } else if (machine.gpio) { /* GPIODATA with a mask of no lines (PrimeCell GPIO, 3.3.1) */
+        safe.read = machine.gpio;
+        safe.write = machine.gpio;
+        safe.widths = sizeof(uint8_t) | sizeof(uint16_t) | sizeof(uint32_t);
     }
 }
 
@@ -60,6 +69,31 @@ static const char *need_8(void)
     return need_width(8);
 }
 
+/* ---- what the host can do without asking the VMM: the test device has a word for each ---- */
+
+static const char *need_ability(uint32_t ability)
+{
+    if (machine.testdev == 0)
+        return "the device tree has no test device (armlet-testdev(7))";
+    return read32(machine.testdev + TESTDEV_ABILITIES) & ability ? NULL
+                                                                 : "this host's KVM can't do it";
+}
+
+static const char *need_doorbell(void)
+{
+    return need_ability(TESTDEV_CAN_DOORBELL);
+}
+
+static const char *need_coalescing(void)
+{
+    return need_ability(TESTDEV_CAN_COALESCE);
+}
+
+static const char *need_page(void)
+{
+    return need_ability(TESTDEV_CAN_PAGE);
+}
+
 static const char *need_gic(void)
 {
     return machine.gicd ? NULL : "the device tree has no GIC";
@@ -72,6 +106,9 @@ static const char *need_gic(void)
     }
 
 BATCH(hvc, (void)psci_call(SMCCC_UNKNOWN, 0, 0, 0))
+BATCH(ring_mute, write32(machine.testdev + TESTDEV_MUTE, 0))
+BATCH(ring, write32(machine.testdev + TESTDEV_DOORBELL, 0))
+BATCH(coalesced, write32(machine.testdev + TESTDEV_COALESCED, 0))
 BATCH(sysreg, (void)READ_SYSREG(id_aa64pfr0_el1))
 BATCH(gicd_read, (void)read32(machine.gicd + GICD_IIDR))
 BATCH(read_1, (void)read8(safe.read))
@@ -82,6 +119,11 @@ BATCH(write_1, write8(safe.write, 0))
 BATCH(write_2, write16(safe.write, 0))
 BATCH(write_4, write32(safe.write, 0))
 BATCH(write_8, write64(safe.write, 0))
+
+static uint64_t read_page(void)
+{
+    return BENCH_BATCH_OF(BENCH_LONG_BATCH, (void)read32(machine.testdev + TESTDEV_PAGE));
+}
 
 static uint64_t empty_loop(void)
 {
@@ -155,6 +197,22 @@ const struct benchmark bench_exits[] = {
     {.id = BENCH_MMIO_WRITE_4, .operations = BENCH_BATCH, .prepare = need_4, .sample = write_4},
     {.id = BENCH_MMIO_WRITE_8, .operations = BENCH_BATCH, .prepare = need_8, .sample = write_8},
     {.id = BENCH_UNASSIGNED_READ, .operations = BENCH_BATCH, .sample = unassigned_read},
+    {.id = BENCH_IOEVENTFD,
+     .operations = BENCH_BATCH,
+     .prepare = need_doorbell,
+     .sample = ring_mute},
+    {.id = BENCH_IOEVENTFD_WAITER,
+     .operations = BENCH_BATCH,
+     .prepare = need_doorbell,
+     .sample = ring},
+    {.id = BENCH_COALESCED,
+     .operations = BENCH_BATCH,
+     .prepare = need_coalescing,
+     .sample = coalesced},
+    {.id = BENCH_READONLY_READ,
+     .operations = BENCH_LONG_BATCH,
+     .prepare = need_page,
+     .sample = read_page},
     {.id = BENCH_FAULT_4K_ABSENT, .operations = 1, .prepare = find_4k, .sample = touch_4k},
     {.id = BENCH_FAULT_4K_PRESENT, .operations = 1, .prepare = find_4k, .sample = touch_4k},
     {.id = BENCH_FAULT_2M_ABSENT,

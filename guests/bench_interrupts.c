@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Interrupts of the one CPU that runs: SGIs to itself, LPIs, the timer. */
+#include "armlet/testdev.h"
 #include "bench.h"
 #include "gic_registers.h"
 #include "its.h"
@@ -123,6 +124,57 @@ static uint64_t lpi(void)
     return came - start;
 }
 
+/* ---- the test device's interrupt ---- */
+
+static const char *testdev_prepare(void)
+{
+    if (machine.testdev == 0 || machine.gicd == 0)
+        return "the device tree has no test device (armlet-testdev(7)), or no GIC";
+    if (!(read32(machine.testdev + TESTDEV_ABILITIES) & TESTDEV_CAN_LOOPBACK))
+        return "this host's KVM can't do it";
+    gic_set_edge(machine.testdev_intid, true);
+    gic_enable(machine.testdev_intid);
+    return NULL;
+}
+
+static void testdev_finish(void)
+{
+    gic_disable(machine.testdev_intid);
+}
+
+static uint64_t irqfd(void)
+{
+    uint64_t start;
+    uint64_t came;
+
+    bench_interrupt_forget(0);
+    interrupts_unmask();
+    start = ticks_now();
+    write32(machine.testdev + TESTDEV_LOOPBACK, 0);
+    came = bench_interrupt_wait(0);
+    interrupts_mask();
+    return came - start;
+}
+
+/* The device's thread raises the interrupt, while this CPU waits. */
+static uint64_t wfi_irqfd(void)
+{
+    uint64_t start;
+    uint64_t woken;
+
+    bench_interrupt_forget(0);
+    start = ticks_now();
+    write32(machine.testdev + TESTDEV_ECHO, 0);
+    do {
+        __asm__ volatile("dsb sy\n\twfi" : : : "memory");
+        woken = ticks_now();
+    } while (!gic_is_pending(machine.testdev_intid));
+    interrupts_unmask();
+    (void)bench_interrupt_wait(0);
+    interrupts_mask();
+    return woken - start;
+}
+
 /* ---- the timer: deadlines come at a fixed rate, however late the one before was served ---- */
 
 static const char *timer_prepare(void)
@@ -176,7 +228,17 @@ const struct benchmark bench_interrupts[] = {
     {.id = BENCH_SGI_NONE, .operations = BENCH_BATCH, .prepare = need_gicv3, .sample = sgi_none},
     {.id = BENCH_EOI, .operations = BENCH_BATCH, .prepare = need_gicv3, .sample = eoi},
     {.id = BENCH_LPI, .operations = 1, .prepare = lpi_prepare, .sample = lpi},
+    {.id = BENCH_IRQFD,
+     .operations = 1,
+     .prepare = testdev_prepare,
+     .sample = irqfd,
+     .finish = testdev_finish},
     {.id = BENCH_TIMER_LATE, .operations = 1, .prepare = timer_prepare, .sample = timer_late},
     {.id = BENCH_WFI_TIMER, .operations = 1, .prepare = timer_prepare, .sample = wfi_timer},
+    {.id = BENCH_WFI_IRQFD,
+     .operations = 1,
+     .prepare = testdev_prepare,
+     .sample = wfi_irqfd,
+     .finish = testdev_finish},
     {.sample = NULL},
 };

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 
 enum { UARTDR = 0x000, UARTFR = 0x018, FR_TXFF = 1 << 5 }; /* PrimeCell UART (PL011), 3.3 */
-enum { THR = 0, LSR = 5, LSR_THRE = 1 << 5 }; /* 16550, registers a byte apart */
+enum { THR = 0, LSR = 5, LSR_THRE = 1 << 5 };              /* 16550, registers a byte apart */
 enum { DECIMAL = 10, HEXADECIMAL = 16, DIGITS_MAX = 20 };
 
 static void print_char_8250(char c)

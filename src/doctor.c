@@ -61,7 +61,7 @@ void doctor_examine(const struct doctor_host *host, struct report *report)
     doctor_check_limits(host, report);
 }
 
-static bool describe_host(struct doctor_host *host, struct error *error)
+bool doctor_describe_host(struct doctor_host *host, struct error *error)
 {
     host->root = "";
     host->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -75,7 +75,7 @@ static bool print_report(bool json, bool *can_run, struct error *error)
 {
     struct doctor_host host = {0};
 
-    if (!describe_host(&host, error))
+    if (!doctor_describe_host(&host, error))
         return false;
     struct report *report = calloc(1, sizeof(*report));
     if (!report)

@@ -90,6 +90,9 @@ void doctor_check_memory(const struct doctor_host *host, struct report *report);
 void doctor_check_limits(const struct doctor_host *host, struct report *report);
 void doctor_check_kvm(const struct doctor_host *host, struct report *report);
 
+/* The host that this program runs on. */
+bool doctor_describe_host(struct doctor_host *host, struct error *error) WARN_UNUSED;
+
 /* All checks, in the order of the report. */
 void doctor_examine(const struct doctor_host *host, struct report *report);
 

@@ -19,6 +19,7 @@ enum exit_status {
     EXIT_STATUS_TIMEOUT = 7,
     EXIT_STATUS_QUIT = 8,
     EXIT_STATUS_WATCHDOG = 9,
+    EXIT_STATUS_WORSE = 10,        /* `armlet bench --compare` found a figure worse */
     EXIT_STATUS_GUEST_BASE = 64,   /* + the status the guest chose, 1 to 62 */
     EXIT_STATUS_GUEST_LAST = 127,  /* the guest chose 63 or more */
     EXIT_STATUS_SIGNAL_BASE = 128, /* + the signal's number */

@@ -9,6 +9,7 @@
 
 #include "armlet/error.h"
 #include "armlet/log.h"
+#include "bench/bench.h"
 #include "doctor.h"
 #include "exit_status.h"
 #include "machine.h"
@@ -61,6 +62,8 @@ static int dispatch(const struct options *options, char *const argv[], struct er
         return run(options, argv, error);
     case COMMAND_DOCTOR:
         return doctor(options, error);
+    case COMMAND_BENCH:
+        return bench(options, error);
     case COMMAND_HELP:
         return print(options_help(options->help_for), error);
     case COMMAND_VERSION:

@@ -12,6 +12,8 @@
 
 #define DEFAULT_MEMORY_BYTES        (UINT64_C(512) << 20)
 #define DEFAULT_SHUTDOWN_TIMEOUT_NS (30 * UINT64_C(1000000000))
+#define DEFAULT_BENCH_RUNS          500
+#define DEFAULT_SETTLE_NS           UINT64_C(1000000000)
 
 /* How much of the operator's text to repeat, for "%.*s%s": the second is what was left off. */
 #define SHOWN(text) OPTIONS_SHOWN_BYTES, (text), strlen(text) > OPTIONS_SHOWN_BYTES ? "..." : ""
@@ -32,7 +34,14 @@ static const char *next_argument(struct argument_list *list)
 
 static const char *command_name(enum command command)
 {
-    return command == COMMAND_DOCTOR ? "doctor" : "run";
+    switch (command) {
+    case COMMAND_DOCTOR:
+        return "doctor";
+    case COMMAND_BENCH:
+        return "bench";
+    default:
+        return "run";
+    }
 }
 
 bool options_own(struct options *options, char *text, struct error *error)
@@ -175,8 +184,24 @@ static bool parse_letters(struct option_parser *parser, const char *argument,
     return true;
 }
 
+/* The second report, behind `--compare FILE`. */
+static bool take_report(struct option_parser *parser, const char *argument, struct error *error)
+{
+    struct options *options = parser->options;
+
+    if (!options->bench.compare_path || options->bench.compare_with)
+        return error_set(error, ERROR_USAGE, 0,
+                         "unexpected '%.*s%s': 'armlet bench' takes only options, and --compare "
+                         "two files",
+                         SHOWN(argument));
+    options->bench.compare_with = argument;
+    return true;
+}
+
 static bool take_positional(struct option_parser *parser, const char *argument, struct error *error)
 {
+    if (parser->command == COMMAND_BENCH)
+        return take_report(parser, argument, error);
     if (parser->command == COMMAND_DOCTOR)
         return error_set(error, ERROR_USAGE, 0,
                          "unexpected '%.*s%s': 'armlet doctor' takes only options",
@@ -228,6 +253,9 @@ static bool check_irqchip(const struct options *options, struct error *error)
 /* What no option says wrong by itself. */
 static bool check_together(const struct options *options, struct error *error)
 {
+    if (options->bench.compare_path && !options->bench.compare_with)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--compare needs two files: 'armlet bench --compare BEFORE AFTER'");
     if (options->quiet && options->verbose)
         return error_set(error, ERROR_USAGE, 0, "--quiet and --verbose exclude each other");
     if (options->gic == GIC_V2 && options->its == ITS_ON)
@@ -276,7 +304,7 @@ static bool parse_command(struct option_parser *parser, struct argument_list *li
 
 static bool refuse_command(const char *word, struct error *error)
 {
-    static const char *const commands[] = {"run", "doctor", "help"};
+    static const char *const commands[] = {"run", "doctor", "bench", "help"};
     struct suggestion suggestion;
 
     suggestion_init(&suggestion, word, strlen(word));
@@ -297,6 +325,8 @@ static bool find_command(const char *word, enum command *command, struct error *
         *command = COMMAND_RUN;
     else if (strcmp(word, "doctor") == 0)
         *command = COMMAND_DOCTOR;
+    else if (strcmp(word, "bench") == 0)
+        *command = COMMAND_BENCH;
     else if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         *command = COMMAND_HELP;
     else
@@ -354,6 +384,7 @@ bool options_parse(int argc, char *const argv[], struct options *options, struct
         .vcpu_count = 1,
         .memory_bytes = DEFAULT_MEMORY_BYTES,
         .shutdown_timeout_ns = DEFAULT_SHUTDOWN_TIMEOUT_NS,
+        .bench = {.runs = DEFAULT_BENCH_RUNS, .cpu = PIN_NONE, .settle_ns = DEFAULT_SETTLE_NS},
     };
     if (parse_arguments(&list, options, error))
         return true;

@@ -19,6 +19,7 @@
 enum command {
     COMMAND_RUN,
     COMMAND_DOCTOR,
+    COMMAND_BENCH,
     COMMAND_HELP,    /* --help, of the command in help_for (COMMAND_HELP: of armlet itself) */
     COMMAND_VERSION, /* --version */
 };
@@ -43,7 +44,7 @@ enum memory_backing {
 /* A CPU feature asked for by name; AUTO gives what the host has and the guest may expect. */
 enum feature_choice { FEATURE_AUTO, FEATURE_OFF, FEATURE_ON };
 
-enum { PIN_NONE = -1, MAX_VCPUS = 512 };
+enum { PIN_NONE = -1, MAX_VCPUS = 512, BENCH_RUNS_MAX = 10000 };
 
 /* What was asked for by name and with properties. */
 struct option_request {
@@ -100,9 +101,20 @@ struct options {
     bool dry_run; /* wire everything, print the machine, run nothing */
     bool quiet, verbose;
 
-    /* doctor */
+    /* doctor and bench */
     bool json;
     bool map;
+
+    struct {
+        bool list;
+        const char *filter; /* patterns with commas between them; NULL: all benchmarks */
+        const char *vmm;    /* a command; NULL: armlet itself */
+        const char *save_path, *svg_path;        /* files to make; NULL: none */
+        const char *compare_path, *compare_with; /* both, or NULL */
+        uint32_t runs;
+        int cpu; /* of the host; PIN_NONE: the last that may be used */
+        uint64_t settle_ns;
+    } bench;
 
     /* memory of the struct */
     char *append_memory; /* what append points to, NULL if it is static */

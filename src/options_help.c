@@ -17,6 +17,14 @@ enum { HELP_COLUMN = 28 };
     _Static_assert(sizeof(letter "--" name padding) - 1 == HELP_COLUMN, name);
 #include "options_doctor.def"
 
+#define OPTION_GROUP(heading)
+#define OPTION_VALUE(letter, name, argument, padding, setter, field, wanted, help)                 \
+    _Static_assert(sizeof(letter "--" name argument padding) - 1 == HELP_COLUMN, name);
+#define OPTION_FLAG(letter, name, padding, setter, field, help)                                    \
+    OPTION_VALUE(letter, name, "", padding, setter, field, "", help)
+#define OPTION_NOTE(line)
+#include "options_bench.def"
+
 static const char armlet_help[] =
     "Usage: armlet COMMAND [OPTION]...\n"
     "A virtual machine monitor for KVM on arm64 Linux: one process, one machine.\n"
@@ -24,6 +32,7 @@ static const char armlet_help[] =
     "Commands:\n"
     "  run      boot a guest; with no kernel named, one that shows its machine\n"
     "  doctor   tell whether this host can run guests, and how well\n"
+    "  bench    measure what leaving the guest costs on this host\n"
     "  help     explain a command: armlet help run\n"
     "\n"
     "Options:\n"
@@ -57,6 +66,20 @@ static const char doctor_help[] = "Usage: armlet doctor [OPTION]...\n"
 #include "options_doctor.def"
     ;
 
+#define OPTION_GROUP(heading) heading ":\n"
+#define OPTION_VALUE(letter, name, argument, padding, setter, field, wanted, help)                 \
+    "  " letter "--" name argument padding help "\n"
+#define OPTION_FLAG(letter, name, padding, setter, field, help)                                    \
+    "  " letter "--" name padding help "\n"
+#define OPTION_NOTE(line) line "\n"
+
+static const char bench_help[] =
+    "Usage: armlet bench [OPTION]...\n"
+    "       armlet bench --compare FILE FILE\n"
+    "Measures what leaving the guest costs, under armlet or another VMM.\n"
+#include "options_bench.def"
+    ;
+
 const char *options_help(enum command command)
 {
     switch (command) {
@@ -64,6 +87,8 @@ const char *options_help(enum command command)
         return run_help;
     case COMMAND_DOCTOR:
         return doctor_help;
+    case COMMAND_BENCH:
+        return bench_help;
     case COMMAND_HELP:
     case COMMAND_VERSION:
         break;

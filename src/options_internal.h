@@ -22,7 +22,7 @@ enum {
 
 struct option_parser {
     struct options *options;
-    enum command command;        /* whose options: COMMAND_RUN or COMMAND_DOCTOR */
+    enum command command;        /* whose options: never COMMAND_HELP or COMMAND_VERSION */
     const char *directory;       /* what relative paths start at; NULL: the current directory */
     unsigned depth;              /* options files open; 0: on the command line */
     const char *argument;        /* the positional argument, NULL if none yet */
@@ -40,7 +40,7 @@ struct option_row {
     size_t field; /* where it goes, an offset in struct options */
 };
 
-/* The options of `armlet run` or `armlet doctor`. */
+/* The options of a command. */
 const struct option_row *options_rows(enum command command, size_t *count);
 
 /*

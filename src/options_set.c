@@ -164,6 +164,32 @@ static bool set_cpus(struct option_parser *parser, const struct option_row *row,
     return options_parse_number(value, 1, MAX_VCPUS, &parser->options->vcpu_count, error);
 }
 
+/* Words that are no path. */
+static bool set_text(struct option_parser *parser, const struct option_row *row, const char *value,
+                     struct error *error)
+{
+    (void)error;
+    *(const char **)field_of(parser->options, row) = value;
+    return true;
+}
+
+static bool set_runs(struct option_parser *parser, const struct option_row *row, const char *value,
+                     struct error *error)
+{
+    return options_parse_number(value, 1, BENCH_RUNS_MAX, field_of(parser->options, row), error);
+}
+
+static bool set_host_cpu(struct option_parser *parser, const struct option_row *row,
+                         const char *value, struct error *error)
+{
+    uint32_t cpu = 0;
+
+    if (!options_parse_number(value, 0, HOST_CPU_MAX, &cpu, error))
+        return false;
+    *(int *)field_of(parser->options, row) = (int)cpu;
+    return true;
+}
+
 static bool set_gic(struct option_parser *parser, const struct option_row *row, const char *value,
                     struct error *error)
 {
@@ -482,8 +508,27 @@ static const struct option_row doctor_rows[] = {
 #include "options_doctor.def"
 };
 
+#define OPTION_GROUP(heading)
+#define OPTION_VALUE(short_text, long_name, argument, padding, setter, member, wanted_text, help)  \
+    {.name = (long_name),                                                                          \
+     .letter = (short_text),                                                                       \
+     .wanted = (wanted_text),                                                                      \
+     .set = (setter),                                                                              \
+     .field = offsetof(struct options, member)},
+#define OPTION_FLAG(short_text, long_name, padding, setter, member, help)                          \
+    OPTION_VALUE(short_text, long_name, "", padding, setter, member, NULL, help)
+#define OPTION_NOTE(line)
+
+static const struct option_row bench_rows[] = {
+#include "options_bench.def"
+};
+
 const struct option_row *options_rows(enum command command, size_t *count)
 {
+    if (command == COMMAND_BENCH) {
+        *count = COUNT_OF(bench_rows);
+        return bench_rows;
+    }
     if (command == COMMAND_DOCTOR) {
         *count = COUNT_OF(doctor_rows);
         return doctor_rows;

@@ -356,10 +356,15 @@ static bool is_wanted(const struct table *table, const char *name, int count, ch
 int main(int argc, char **argv)
 {
     static const struct table tables[] = {
-        {"command-line", command_line_cases}, {"bare-metal", bare_metal_cases},
-        {"terminal", terminal_cases},         {"linux", linux_cases},
-        {"features", feature_cases},          {"regions", region_cases},
-        {"irqchip", irqchip_cases},           {"plugins", plugin_cases},
+        {"command-line", command_line_cases},
+        {"bare-metal", bare_metal_cases},
+        {"terminal", terminal_cases},
+        {"linux", linux_cases},
+        {"features", feature_cases},
+        {"regions", region_cases},
+        {"irqchip", irqchip_cases},
+        {"plugins", plugin_cases},
+        {"bench", bench_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;

@@ -232,6 +232,7 @@ START_TEST(commands_and_help)
         {{"help"}, COMMAND_HELP, COMMAND_HELP},
         {{"help", "run"}, COMMAND_HELP, COMMAND_RUN},
         {{"help", "doctor"}, COMMAND_HELP, COMMAND_DOCTOR},
+        {{"help", "bench"}, COMMAND_HELP, COMMAND_BENCH},
         {{"help", "help"}, COMMAND_HELP, COMMAND_HELP},
         {{"run", "--help", "--nonsense"}, COMMAND_HELP, COMMAND_RUN},
         {{"run", "-qh", "--nonsense"}, COMMAND_HELP, COMMAND_RUN},
@@ -426,7 +427,7 @@ END_TEST
 
 START_TEST(help_fits_a_screen_and_has_every_option)
 {
-    static const enum command commands[] = {COMMAND_RUN, COMMAND_DOCTOR};
+    static const enum command commands[] = {COMMAND_RUN, COMMAND_DOCTOR, COMMAND_BENCH};
 
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         const char *help = options_help(commands[i]);

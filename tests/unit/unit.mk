@@ -91,6 +91,11 @@ unit_machine_timers  := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine)
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
 unit_plugin := src/plugin_dynamic src/exit_status \
     $(filter-out src/plugin_static tests/unit/kvm_machine_boot,$(unit_machine))
+UNIT_TESTS += bench bench_session
+unit_bench := $(unit_doctor) $(addprefix src/bench/,report guest_lines print json_write json_read \
+    picture) src/arena $(unit_svg)
+unit_bench_session := $(sort $(unit_bench) $(unit_vcpu) $(options_objects) src/memory_backing \
+    $(addprefix src/bench/,bench facts floor session vmm vmm_measure))
 
 # KVM's structures are arm64's whatever this machine is.
 UNIT_CC       ?= $(CC)

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench_guest.h"
+#include "floor.h"
+#include "guest_lines.h"
+#include "vmm.h"
+
+enum {
+    WORDS_BYTES = 2048,
+    COMMAND_BYTES = 512,
+    PATTERN_BYTES = 64,
+    EXEC_RUNS_MOST = 20, /* a whole VMM each */
+    EXEC_WARM_UP = 2,
+    MEASURED_CPUS = 2, /* a vCPU on each */
+};
+
+#define NS_PER_SECOND 1000000000ULL
+
+struct session {
+    struct bench_report *report;
+    const struct options *options;
+    struct guest_lines lines;
+    cpu_set_t allowed;             /* where this process might run */
+    cpu_set_t pinned;              /* where the vCPUs do */
+    int cpus[MEASURED_CPUS];       /* the same, one a vCPU */
+    unsigned cpu_count;            /* different ones among them */
+    struct vmm_image guest, empty; /* their files */
+    bool shows_progress;
+};
+
+/* ---- which ---- */
+
+static bool choose_matching(struct bench_report *report, const char *pattern)
+{
+    bool any = false;
+
+    for (size_t id = 0; id < BENCH_COUNT; id++)
+        if (fnmatch(pattern, bench_catalogue[id].name, 0) == 0) {
+            report->results[id].chosen = true;
+            any = true;
+        }
+    return any;
+}
+
+bool session_choose(struct bench_report *report, const char *filter, struct error *error)
+{
+    if (!filter)
+        return choose_matching(report, "*");
+    for (const char *at = filter;; at++) {
+        size_t length = strcspn(at, ",");
+        char pattern[PATTERN_BYTES] = "";
+
+        if (length < sizeof(pattern))
+            memcpy(pattern, at, length);
+        if (!choose_matching(report, pattern))
+            return error_set(error, ERROR_USAGE, 0,
+                             "--filter: no benchmark is called '%.*s': 'armlet bench --list' "
+                             "shows them",
+                             (int)(length < sizeof(pattern) ? length : sizeof(pattern)), at);
+        at += length;
+        if (*at == '\0')
+            break;
+    }
+    /* What others are compared with. */
+    report->results[BENCH_FLOOR_READ].chosen = true;
+    report->results[BENCH_FLOOR_WRITE].chosen = true;
+    return true;
+}
+
+static bool is_any_chosen(const struct bench_report *report, enum bench_where where)
+{
+    for (size_t id = 0; id < BENCH_COUNT; id++)
+        if (report->results[id].chosen && bench_catalogue[id].where == where)
+            return true;
+    return false;
+}
+
+/* ---- where ---- */
+
+static bool is_allowed(const struct session *session, int cpu)
+{
+    return cpu >= 0 && cpu < CPU_SETSIZE && CPU_ISSET((size_t)cpu, &session->allowed);
+}
+
+static int last_allowed(const struct session *session)
+{
+    int cpu = CPU_SETSIZE - 1;
+
+    while (cpu > 0 && !is_allowed(session, cpu))
+        cpu--;
+    return cpu;
+}
+
+/* The nearest other one, or the same if there is none. */
+static int find_neighbour(const struct session *session, int cpu)
+{
+    for (int distance = 1; distance < CPU_SETSIZE; distance++) {
+        if (is_allowed(session, cpu - distance))
+            return cpu - distance;
+        if (is_allowed(session, cpu + distance))
+            return cpu + distance;
+    }
+    return cpu;
+}
+
+static bool find_cpus(struct session *session, struct error *error)
+{
+    int wanted = session->options->bench.cpu;
+
+    if (sched_getaffinity(0, sizeof(session->allowed), &session->allowed) != 0)
+        return error_set(error, ERROR_HOST, errno, "cannot tell which CPUs may be used");
+    if (wanted != PIN_NONE && !is_allowed(session, wanted))
+        return error_set(error, ERROR_USAGE, 0,
+                         "--cpu %d: no such CPU, or this process may not use it", wanted);
+    session->cpus[0] = wanted != PIN_NONE ? wanted : last_allowed(session);
+    session->cpus[1] = find_neighbour(session, session->cpus[0]);
+    session->cpu_count = session->cpus[1] != session->cpus[0] ? MEASURED_CPUS : 1;
+    CPU_ZERO(&session->pinned);
+    CPU_SET((size_t)session->cpus[0], &session->pinned);
+    CPU_SET((size_t)session->cpus[1], &session->pinned);
+    return true;
+}
+
+static bool pin(const struct session *session, struct error *error)
+{
+    cpu_set_t first;
+
+    CPU_ZERO(&first);
+    CPU_SET((size_t)session->cpus[0], &first);
+    return sched_setaffinity(0, sizeof(first), &first) == 0 ||
+           error_set(error, ERROR_HOST, errno, "cannot stay on CPU %d", session->cpus[0]);
+}
+
+static void unpin(const struct session *session)
+{
+    (void)sched_setaffinity(0, sizeof(session->allowed), &session->allowed);
+}
+
+/* ---- what a person sees ---- */
+
+static void show_progress(const struct session *session, const char *what)
+{
+    if (session->shows_progress)
+        (void)fprintf(stderr, "\r\033[K%s", what);
+}
+
+/* ---- a guest ---- */
+
+static bool take_line(void *context, const char *text, uint32_t *reply, struct error *error)
+{
+    struct session *session = context;
+    struct guest_line line;
+
+    if (!guest_lines_take(&session->lines, text, &line, error))
+        return false;
+    if (line.kind == GUEST_LINE_RUN)
+        show_progress(session, bench_catalogue[line.id].name);
+    *reply = line.kind == GUEST_LINE_INPUT ? line.characters : 0;
+    return true;
+}
+
+/* What a guest that is to run these, of one machine, is told. */
+static void write_words(const struct session *session, enum bench_where where, enum bench_id only,
+                        char words[WORDS_BYTES])
+{
+    const struct bench_report *report = session->report;
+    int used =
+        snprintf(words, WORDS_BYTES, "runs=%u host-cpus=%u", report->runs, session->cpu_count);
+
+    for (size_t id = 0; id < BENCH_COUNT; id++)
+        if (report->results[id].chosen && bench_catalogue[id].where == where &&
+            (only == BENCH_COUNT || only == id))
+            used +=
+                snprintf(words + used, WORDS_BYTES - (size_t)used, " %s", bench_catalogue[id].name);
+}
+
+/* armlet's own command line; `extra` are more options of it. */
+static void write_command(const struct session *session, const char *extra,
+                          char command[COMMAND_BYTES])
+{
+    (void)snprintf(command, COMMAND_BYTES,
+                   "/proc/self/exe run --quiet --kernel {guest} --append {words} --cpus 2 "
+                   "--memory 256M --device testdev --its %s --pin %d,%d %s",
+                   floor_has_its() ? "on" : "off", session->cpus[0], session->cpus[1], extra);
+}
+
+static bool judge_end(const struct session *session, const char *name, int status,
+                      struct error *error)
+{
+    if (session->lines.ended)
+        return true;
+    if (WIFSIGNALED(status))
+        return error_set(error, ERROR_HOST, 0, "'%s' was ended by signal %d before the guest did",
+                         name, WTERMSIG(status));
+    return error_set(error, ERROR_HOST, 0, "'%s' ended with status %d before the guest did", name,
+                     WEXITSTATUS(status));
+}
+
+static bool run_guest(struct session *session, const char *command, const char *words,
+                      bool small_pages, struct error *error)
+{
+    struct bench_report *report = session->report;
+    const struct vmm_process process = {
+        .arguments = vmm_arguments(&report->arena, command, session->guest.path, words, error),
+        .cpus = session->options->bench.vmm ? &session->pinned : NULL,
+        .small_pages = small_pages,
+        .line = take_line,
+        .context = session,
+    };
+    int status = 0;
+
+    session->lines = (struct guest_lines){.report = report};
+    return process.arguments && vmm_run(&process, &status, error) &&
+           judge_end(session, process.arguments[0], status, error);
+}
+
+static bool measure_guest(struct session *session, struct error *error)
+{
+    char command[COMMAND_BYTES];
+    char words[WORDS_BYTES];
+
+    if (!is_any_chosen(session->report, BENCH_GUEST))
+        return true;
+    write_words(session, BENCH_GUEST, BENCH_COUNT, words);
+    write_command(session, "", command);
+    return run_guest(session, session->options->bench.vmm ? session->options->bench.vmm : command,
+                     words, false, error);
+}
+
+/* Each in memory that nobody has touched. */
+static bool measure_faults(struct session *session, struct error *error)
+{
+    static const struct {
+        enum bench_id id;
+        const char *extra;
+        bool small_pages;
+    } faults[] = {
+        {BENCH_FAULT_4K_ABSENT, "", true},
+        {BENCH_FAULT_4K_PRESENT, "--prefault", true},
+        {BENCH_FAULT_2M_ABSENT, "--memory-backing thp", false},
+        {BENCH_FAULT_2M_PRESENT, "--memory-backing thp --prefault", false},
+    };
+    char command[COMMAND_BYTES];
+    char words[WORDS_BYTES];
+
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        if (!session->report->results[faults[i].id].chosen)
+            continue;
+        if (session->options->bench.vmm) {
+            bench_skip(session->report, faults[i].id, "depends on how the VMM takes its memory");
+            continue;
+        }
+        write_words(session, BENCH_FAULTS, faults[i].id, words);
+        write_command(session, faults[i].extra, command);
+        if (!run_guest(session, command, words, faults[i].small_pages, error))
+            return false;
+    }
+    return true;
+}
+
+/* ---- a whole VMM ---- */
+
+static bool measure_exec_time(struct session *session, char *const *arguments, struct error *error)
+{
+    uint32_t runs = session->report->runs < EXEC_RUNS_MOST ? session->report->runs : EXEC_RUNS_MOST;
+    uint64_t samples[EXEC_RUNS_MOST + EXEC_WARM_UP];
+
+    if (!session->report->results[BENCH_EXEC].chosen)
+        return true;
+    show_progress(session, bench_catalogue[BENCH_EXEC].name);
+    for (uint32_t i = 0; i < runs + EXEC_WARM_UP; i++)
+        if (!vmm_measure_time(arguments, &samples[i], error))
+            return false;
+    return bench_set_samples(session->report, BENCH_EXEC, samples + EXEC_WARM_UP, runs, 1, error);
+}
+
+static bool measure_exec_memory(struct session *session, char *const *arguments,
+                                struct error *error)
+{
+    uint64_t peak = 0;
+
+    if (!session->report->results[BENCH_EXEC_MEMORY].chosen)
+        return true;
+    return vmm_measure_peak(arguments, &peak, error) &&
+           bench_set_samples(session->report, BENCH_EXEC_MEMORY, &peak, 1, 1, error);
+}
+
+static bool measure_exec(struct session *session, struct error *error)
+{
+    const char *vmm = session->options->bench.vmm;
+    const char *command = vmm ? vmm : "/proc/self/exe run --quiet --kernel {guest}";
+    char *const *arguments =
+        vmm_arguments(&session->report->arena, command, session->empty.path, "quiet", error);
+
+    return arguments && measure_exec_time(session, arguments, error) &&
+           measure_exec_memory(session, arguments, error);
+}
+
+/* ---- all ---- */
+
+static void settle(const struct session *session)
+{
+    uint64_t ns = session->options->bench.settle_ns;
+    struct timespec left = {.tv_sec = (time_t)(ns / NS_PER_SECOND),
+                            .tv_nsec = (long)(ns % NS_PER_SECOND)};
+
+    show_progress(session, "settling");
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        ;
+}
+
+static bool measure_host(struct session *session, struct error *error)
+{
+    if (!pin(session, error))
+        return false;
+    show_progress(session, "floor");
+    bool good = floor_measure(session->report, session->report->runs, error) &&
+                measure_exec(session, error);
+    unpin(session);
+    return good;
+}
+
+/* What was chosen and has neither a figure nor a reason. */
+static void explain_absences(struct bench_report *report)
+{
+    for (size_t id = 0; id < BENCH_COUNT; id++)
+        if (report->results[id].chosen && !bench_is_measured(&report->results[id]) &&
+            !report->results[id].skipped)
+            bench_skip(report, (enum bench_id)id, "the guest knows no such benchmark");
+}
+
+static bool make_images(struct session *session, struct error *error)
+{
+    return vmm_image_create(&session->guest, "bench", bench_guest, bench_guest_bytes, error) &&
+           vmm_image_create(&session->empty, "empty", empty_guest, empty_guest_bytes, error);
+}
+
+bool session_measure(struct bench_report *report, const struct options *options,
+                     struct error *error)
+{
+    struct session session = {
+        .report = report,
+        .options = options,
+        .guest.fd = -1,
+        .empty.fd = -1,
+        .shows_progress = isatty(STDERR_FILENO) == 1,
+    };
+    bool good = find_cpus(&session, error) && make_images(&session, error);
+
+    (void)signal(SIGPIPE, SIG_IGN); /* a guest that ends doesn't read what is typed */
+    if (good) {
+        settle(&session);
+        good = measure_host(&session, error) && measure_guest(&session, error) &&
+               measure_faults(&session, error);
+    }
+    show_progress(&session, "");
+    vmm_image_destroy(&session.empty);
+    vmm_image_destroy(&session.guest);
+    explain_absences(report);
+    return good;
+}
