@@ -69,7 +69,7 @@ devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/monotonic_clock.c devices/timer_alarm.c \
     devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c \
     devices/sp804.c devices/sp805.c devices/timer_mmio.c devices/gicv2m.c
-devices_SOURCES += devices/testdev.c
+devices_SOURCES += devices/testdev.c devices/pl011_fast.c
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
@@ -80,7 +80,7 @@ PLUGINS := exitlog faults sample
 # They see the public headers alone, as any plugin does.
 PLUGIN_FLAGS := -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -Iinclude -fPIC -shared -fvisibility=hidden
 
-GUESTS += testdev
+GUESTS += testdev chars
 GUESTS += sample
 
 include tests/unit/unit.mk

@@ -18,6 +18,7 @@
 
 #include "armlet/console.h"
 #include "builtin.h"
+#include "pl011_fast.h"
 #include "pl011_registers.h"
 #include "primecell.h"
 
@@ -25,8 +26,9 @@
 #define FR_COUNT_READS (1U << 31)
 
 struct pl011 {
-    struct primecell cell; /* its lock guards regs, tx_held, input_held, stores to published_fr */
+    struct primecell cell; /* its lock guards what follows, and stores to published_fr */
     struct pl011_registers regs;
+    struct pl011_fast fast;
     _Atomic uint32_t published_fr; /* UARTFR as of the last change; read without the lock */
     bool tx_held;                  /* the console asked to wait for output_ready */
     bool input_held;               /* the console waits for console_resume_input() */
@@ -34,16 +36,31 @@ struct pl011 {
     struct console_client client;
 };
 
-/* UARTFR and the interrupt output follow the state. The caller holds the lock. */
-static void publish(struct pl011 *pl011)
+static struct pl011_fast_state state_of(const struct pl011 *pl011)
+{
+    return (struct pl011_fast_state){
+        .regs = &pl011->regs,
+        .flags = pl011_flags(&pl011->regs) | (pl011->tx_held ? FR_TXFF | FR_BUSY : FR_TXFE),
+        .tx_held = pl011->tx_held,
+        .input_held = pl011->input_held,
+    };
+}
+
+/*
+ * UARTFR, the page and the interrupt output follow the state. The caller holds the lock. False if
+ * the page is still there, though it should not be.
+ */
+static bool publish(struct pl011 *pl011)
 {
     const struct pl011_registers *regs = &pl011->regs;
-    uint32_t flags = pl011_flags(regs);
+    const struct pl011_fast_state state = state_of(pl011);
+    uint32_t flags = state.flags;
+    bool good = pl011_fast_follow(&pl011->fast, &state);
 
-    flags |= pl011->tx_held ? FR_TXFF | FR_BUSY : FR_TXFE;
     flags |= pl011->input_held && !pl011_guest_listens(regs) ? FR_COUNT_READS : 0;
     atomic_store_explicit(&pl011->published_fr, flags, memory_order_release);
     primecell_set_irq(&pl011->cell, (regs->ris & regs->imsc) != 0);
+    return good;
 }
 
 /*
@@ -58,7 +75,7 @@ static bool settle(struct pl011 *pl011, uint32_t most)
     if (resume) {
         pl011->input_held = false;
     }
-    publish(pl011);
+    (void)publish(pl011);
     return resume;
 }
 
@@ -126,6 +143,10 @@ static void write_data(struct pl011 *pl011, uint32_t value)
     } else {
         regs->ris |= INT_TX;
     }
+    const struct pl011_fast_state state = state_of(pl011);
+    if (pl011_fast_count_character(&pl011->fast, &state)) {
+        console_collect(pl011->console);
+    }
 }
 
 static void pl011_write(struct device *device, uint64_t offset, enum access_width width,
@@ -165,7 +186,10 @@ static size_t pl011_input(void *context, const uint8_t *bytes, size_t count)
     size_t taken = 0;
 
     pthread_mutex_lock(&pl011->cell.lock);
-    if (pl011_can_receive(regs)) {
+    pl011->input_held = true;
+    if (!publish(pl011)) {
+        console_collect(pl011->console);
+    } else if (pl011_can_receive(regs)) {
         while (taken < count && regs->rx_count < pl011_rx_depth(regs)) {
             pl011_receive(regs, bytes[taken++]);
         }
@@ -174,7 +198,7 @@ static size_t pl011_input(void *context, const uint8_t *bytes, size_t count)
         pl011_receive_idle(regs);
     }
     pl011->input_held = taken < count;
-    publish(pl011);
+    (void)publish(pl011);
     pthread_mutex_unlock(&pl011->cell.lock);
     return taken;
 }
@@ -187,9 +211,32 @@ static void pl011_output_ready(void *context)
     if (pl011->tx_held) {
         pl011->tx_held = false;
         pl011->regs.ris |= INT_TX;
-        publish(pl011);
+        (void)publish(pl011);
     }
     pthread_mutex_unlock(&pl011->cell.lock);
+}
+
+/* Characters may wait in the ring of coalesced writes, and a page that couldn't go for its end. */
+static bool pl011_collect(void *context)
+{
+    struct pl011 *pl011 = context;
+    bool resume;
+    bool again;
+
+    device_regions_drain(pl011->fast.regions);
+    pthread_mutex_lock(&pl011->cell.lock);
+    again = pl011_fast_tick(&pl011->fast);
+    resume = settle(pl011, 0);
+    again |= pl011->input_held && pl011->fast.page_on;
+    pthread_mutex_unlock(&pl011->cell.lock);
+    if (resume) {
+        console_resume_input(pl011->console);
+    }
+    if (!again) {
+        /* What was written before coalescing ended. */
+        device_regions_drain(pl011->fast.regions);
+    }
+    return again;
 }
 
 /* What the console waits for or asked for (input_held, tx_held) stays true beyond a reset. */
@@ -199,7 +246,8 @@ static void pl011_reset(struct device *device)
 
     pthread_mutex_lock(&pl011->cell.lock);
     pl011_registers_reset(&pl011->regs);
-    publish(pl011);
+    pl011_fast_reset(&pl011->fast);
+    (void)publish(pl011);
     pthread_mutex_unlock(&pl011->cell.lock);
 }
 
@@ -248,6 +296,8 @@ static struct device *pl011_create(const struct device_resources *resources, str
     pl011->client.context = pl011;
     pl011->client.input = pl011_input;
     pl011->client.output_ready = pl011_output_ready;
+    pl011->client.collect = pl011_collect;
+    pl011_fast_init(&pl011->fast, resources->regions);
     pl011_reset(&pl011->cell.device);
     console_attach(pl011->console, &pl011->client);
     return &pl011->cell.device;

@@ -14,10 +14,11 @@
 #include "armlet/counters.h"
 #include "console_backend.h"
 
-#define NS_PER_MS      1000000ULL
-#define NS_PER_S       1000000000ULL
-#define FLUSH_DELAY_NS NS_PER_MS
-#define ATTENTION      0x01 /* Ctrl-A */
+#define NS_PER_MS        1000000ULL
+#define NS_PER_S         1000000000ULL
+#define FLUSH_DELAY_NS   NS_PER_MS
+#define COLLECT_DELAY_NS (CONSOLE_COLLECT_MS * NS_PER_MS)
+#define ATTENTION        0x01 /* Ctrl-A */
 
 enum {
     RING_BYTES = 64 * 1024,      /* a power of two */
@@ -100,6 +101,12 @@ bool console_put(struct console *console, uint8_t byte)
         return true;
     atomic_store(&console->client_waits, true);
     return tail - atomic_load(&console->head) < RING_FULL_BYTES;
+}
+
+void console_collect(struct console *console)
+{
+    atomic_store(&console->flush_armed, true);
+    event_timer_arm(&console->flush, COLLECT_DELAY_NS);
 }
 
 static void on_output(struct event_source *source, uint32_t events);
@@ -185,7 +192,10 @@ static void drain(struct console *console)
     size_t written = 0;
     size_t used;
 
-    atomic_store(&console->flush_armed, false);
+    bool again = console->client.collect && console->client.collect(console->client.context);
+    atomic_store(&console->flush_armed, again);
+    if (again)
+        event_timer_arm(&console->flush, COLLECT_DELAY_NS);
     while ((used = atomic_load(&console->tail) - head) > 0) {
         /* A guest that prints without end must not keep the loop from everything else. */
         if (written >= RING_BYTES) {

@@ -11,7 +11,8 @@
 #include "options_suggest.h"
 
 /* What every machine has; the device tree names them in this order. */
-static const char *const usual_devices[] = {"pl011", "pl031", "pl061"};
+static const char console_device[] = "pl011";
+static const char *const usual_devices[] = {console_device, "pl031", "pl061"};
 enum {
     USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]),
     IMPLIED_DEVICE_COUNT = 2, /* see choose_implied() */
@@ -239,6 +240,12 @@ static bool place(struct machine *machine, const struct device_class *class,
     return bus_add(&machine->bus, entry->device, entry->place.base, error);
 }
 
+/* --fast-console off: each access to the UART exits. */
+static bool lends_regions(const struct machine *machine, const struct device_class *class)
+{
+    return !machine->options->slow_console || strcmp(class->name, console_device) != 0;
+}
+
 static bool create(struct machine *machine, const struct device_choice *choice, struct error *error)
 {
     const struct region *region = memory_map_find_device(choice->class->name);
@@ -252,7 +259,7 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
         .console = machine->console,
         .memory = &machine->ram.memory,
         .log = machine->log,
-        .regions = &regions->regions,
+        .regions = lends_regions(machine, choice->class) ? &regions->regions : NULL,
         .guest_exit = &machine->guest_exit,
     };
 
@@ -285,7 +292,11 @@ bool machine_create_devices(struct machine *machine, struct error *error)
 {
     bus_init(&machine->bus, &machine->arena);
     machine->regions_environment = (struct machine_regions_environment){
-        .vm = &machine->vm, .coalesced = &machine->coalesced, .log = machine->log};
+        .vm = &machine->vm,
+        .coalesced = &machine->coalesced,
+        .events = &machine->events,
+        .log = machine->log,
+    };
     if (!machine_irqchip_create(machine, error))
         return false;
     for (size_t i = 0; i < machine->choice_count; i++)

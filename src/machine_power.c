@@ -147,8 +147,8 @@ static bool grant_regions(struct machine *machine, struct error *error)
     if (machine->filters.kinds & EXIT_KIND_MASK(EXIT_KIND_MMIO))
         return true;
     for (size_t i = 0; i < machine->device_count; i++)
-        if (!machine_regions_apply(&machine->regions[i], machine->devices[i].place.base, true,
-                                   error))
+        if (!machine_regions_apply(&machine->regions[i], machine->devices[i].place.base,
+                                   !machine->irqchip, error))
             return error_add_context(error, "device '%s'", machine->devices[i].device->name);
     return true;
 }

@@ -220,7 +220,9 @@ bool machine_regions_apply(struct machine_regions *regions, gpa_t base, bool ker
                            struct error *error)
 {
     regions->base = base;
-    regions->attached = true;
+    regions->attached = !events_wanted(regions->environment->events, EVENT_MMIO);
+    if (!regions->attached)
+        return true;
     if (regions->wants_page)
         vm_page_init(regions->environment->vm, &regions->page, gpa_add(base, regions->page_offset),
                      regions->page_memory);

@@ -13,6 +13,7 @@
 
 #include "armlet/device_regions.h"
 #include "armlet/error.h"
+#include "armlet/events.h"
 #include "armlet/gpa.h"
 #include "armlet/irq.h"
 #include "armlet/log.h"
@@ -24,6 +25,7 @@
 struct machine_regions_environment {
     struct vm *vm;
     struct coalesced *coalesced;
+    const struct event_hub *events;
     struct log *log;
 };
 
@@ -65,7 +67,8 @@ void machine_regions_finish(struct machine_regions *regions);
 
 /*
  * There is a new VM, and the device is at `base`: grants what it asked for. After the GIC is
- * initialised; `kernel_gic` says whether it is KVM's, which alone can be told of events.
+ * initialised; `kernel_gic` says whether it is KVM's, which alone can be told of events. Nothing is
+ * granted, now or later, while somebody wants to see each access (EVENT_MMIO).
  */
 bool machine_regions_apply(struct machine_regions *regions, gpa_t base, bool kernel_gic,
                            struct error *error) WARN_UNUSED;

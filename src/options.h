@@ -98,7 +98,8 @@ struct options {
     uint64_t timeout_ns;          /* 0: none */
     uint64_t shutdown_timeout_ns; /* how long an asked guest may take to power off */
     bool no_reboot;
-    bool dry_run; /* wire everything, print the machine, run nothing */
+    bool slow_console; /* each access to the UART exits */
+    bool dry_run;      /* wire everything, print the machine, run nothing */
     bool quiet, verbose;
 
     /* doctor and bench */

@@ -262,6 +262,19 @@ static bool set_watchdog(struct option_parser *parser, const struct option_row *
     return true;
 }
 
+static bool set_fast_console(struct option_parser *parser, const struct option_row *row,
+                             const char *value, struct error *error)
+{
+    static const struct choice choices[] = {{"on", false, DETAIL_NONE}, {"off", true, DETAIL_NONE}};
+    const char *detail = NULL;
+    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+
+    if (choice == NULL)
+        return false;
+    parser->options->slow_console = choice->value;
+    return true;
+}
+
 static bool set_console(struct option_parser *parser, const struct option_row *row,
                         const char *value, struct error *error)
 {

@@ -27,7 +27,14 @@ struct console_client {
     size_t (*input)(void *context, const uint8_t *bytes, size_t count);
     /* The ring has room again after console_put() returned false. */
     void (*output_ready)(void *context);
+    /*
+     * Puts the output that waits where the console can't see it. Called before the console writes,
+     * and again every CONSOLE_COLLECT_MS as long as it returns true. May be NULL.
+     */
+    bool (*collect)(void *context);
 };
+
+enum { CONSOLE_COLLECT_MS = 2 };
 
 /* Attaches the one client of a console. Before the run. */
 void console_attach(struct console *console, const struct console_client *client);
@@ -38,6 +45,9 @@ void console_attach(struct console *console, const struct console_client *client
  * when the slack is used up, and those are counted. Any thread, calls ordered by the client.
  */
 bool console_put(struct console *console, uint8_t byte);
+
+/* From now on `collect` is called, until it returns false. Any thread. */
+void console_collect(struct console *console);
 
 /* The client took fewer bytes than offered and has room again: offer the rest. Any thread. */
 void console_resume_input(struct console *console);

@@ -1,7 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What KVM handles without an exit, and the test device that shows it. */
+#include <stdio.h>
+#include <string.h>
+
 #include "harness.h"
 
+enum { CHARS_CPUS = 4, CHARS_LINES = 400 };
+
+/* Each CPU's lines are there, whole, in order, and nothing between them. */
+static int are_lines_whole(const char *output, unsigned cpus)
+{
+    unsigned next[CHARS_CPUS] = {0};
+    const char *at = strstr(output, "LINE ");
+
+    for (unsigned i = 0; at && i < cpus * CHARS_LINES; i++) {
+        char expected[64];
+        unsigned cpu = 0;
+
+        (void)sscanf(at, "LINE %u.", &cpu);
+        if (cpu >= cpus)
+            return 0;
+        (void)snprintf(expected, sizeof(expected), "LINE %u.%u of this guest", cpu, next[cpu]++);
+        size_t length = strlen(expected);
+        if (strncmp(at, expected, length) != 0)
+            return 0;
+        at += length;
+        at += strspn(at, "\r\n");
+    }
+    return at && strncmp(at, "PASS chars", strlen("PASS chars")) == 0;
+}
+
+static int all_lines_of_one(struct running *running)
+{
+    return are_lines_whole(running_output(running), 1);
+}
+
+static int all_lines_of_four(struct running *running)
+{
+    return are_lines_whole(running_output(running), CHARS_CPUS);
+}
+
+#define CHARS(...)   "run", "-k", "@bin/chars", __VA_ARGS__
 #define TESTDEV(...) "run", "--device", "testdev", "-k", "@bin/testdev", __VA_ARGS__
 
 const struct guest_case region_cases[] = {
@@ -23,5 +62,33 @@ const struct guest_case region_cases[] = {
      .steps = {EXPECT("EXIT with status 1000")},
      .forbidden = "FAIL",
      .status = 127},
+    {.name = "chars arrive in order, without exits",
+     .arguments = {CHARS("-a", "lines=400")},
+     .steps = {EXPECT("PASS chars"), CALL(all_lines_of_one)}},
+    {.name = "chars arrive in order, each an exit",
+     .arguments = {CHARS("-a", "lines=400", "--fast-console", "off")},
+     .steps = {EXPECT("PASS chars"), CALL(all_lines_of_one)}},
+    {.name = "chars of 4 vCPUs at once",
+     .arguments = {CHARS("-c", "4", "-a", "cpus lines=400")},
+     .steps = {EXPECT("PASS chars"), CALL(all_lines_of_four)},
+     .forbidden = "FAIL"},
+    {.name = "chars, and answers to who polls",
+     .arguments = {CHARS("-a", "answer rounds=3 lines=50")},
+     .steps = {EXPECT("READY"), SEND("one\n"), EXPECT("GOT one"), EXPECT("READY"), SEND("two\n"),
+               EXPECT("GOT two"), EXPECT("READY"), SEND("three\n"), EXPECT("GOT three"),
+               EXPECT("PASS chars")}},
+    {.name = "chars, and an answer that waited",
+     .arguments = {CHARS("-a", "answer lines=200")},
+     .steps = {SEND("early\n"), EXPECT("GOT early"), EXPECT("PASS chars")}},
+    {.name = "chars, and answers on a terminal, each an exit",
+     .arguments = {CHARS("-a", "answer rounds=2 lines=50", "--fast-console=off")},
+     .input = INPUT_PTY,
+     .steps = {EXPECT("READY"), SEND("one\n"), EXPECT("GOT one"), EXPECT("READY"), SEND("two\n"),
+               EXPECT("GOT two"), EXPECT("PASS chars")}},
+    {.name = "chars, and answers on a terminal",
+     .arguments = {CHARS("-a", "answer rounds=2 lines=50")},
+     .input = INPUT_PTY,
+     .steps = {EXPECT("READY"), SEND("one\n"), EXPECT("GOT one"), EXPECT("READY"), SEND("two\n"),
+               EXPECT("GOT two"), EXPECT("PASS chars")}},
     {.name = NULL},
 };

@@ -29,6 +29,15 @@ static void client_output_ready(void *context)
     f.ready_count++;
 }
 
+static bool client_collect(void *context)
+{
+    (void)context;
+    f.collects++;
+    if (f.elsewhere && *f.elsewhere)
+        (void)console_put(f.console, (uint8_t)*f.elsewhere++);
+    return f.goes_on;
+}
+
 static void on_bound(struct event_timer *timer)
 {
     (void)timer;
@@ -99,6 +108,7 @@ bool create_console(enum console_kind kind, const char *path, struct error *erro
     const struct console_client client = {
         .input = client_input,
         .output_ready = client_output_ready,
+        .collect = client_collect,
     };
 
     f.console = console_create(&config, error);

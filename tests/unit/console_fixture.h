@@ -26,6 +26,10 @@ struct console_fixture {
     size_t wanted;
     unsigned ready_count; /* calls of output_ready */
 
+    const char *elsewhere; /* what `collect` puts, a character a call; may be NULL */
+    bool goes_on;          /* what it returns */
+    unsigned collects;     /* calls of it */
+
     struct event_source outside;
     char seen[2 * MUCH_BYTES]; /* outside */
     size_t seen_count;

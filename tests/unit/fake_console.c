@@ -22,6 +22,11 @@ void console_resume_input(struct console *console)
     console->resumes++;
 }
 
+void console_collect(struct console *console)
+{
+    console->collects++;
+}
+
 size_t fake_console_type(struct console *console, const char *bytes)
 {
     return console->client.input(console->client.context, (const uint8_t *)bytes, strlen(bytes));

@@ -13,6 +13,7 @@ struct console {
     size_t output_count;                    /* all that was put */
     bool full;                              /* console_put() returns false */
     unsigned resumes;                       /* calls of console_resume_input() */
+    unsigned collects;                      /* calls of console_collect() */
 };
 
 /* Offers bytes to the client; returns how many it took. */

@@ -6,9 +6,14 @@
 
 void pl011_fixture_setup(struct pl011_fixture *uart)
 {
+    pl011_fixture_setup_with(uart, NULL);
+}
+
+void pl011_fixture_setup_with(struct pl011_fixture *uart, struct device_regions *regions)
+{
     struct error error = {0};
     struct device_resources resources = {
-        .irq = &uart->irq.line, .console = &uart->console, .log = &uart->log};
+        .irq = &uart->irq.line, .console = &uart->console, .log = &uart->log, .regions = regions};
 
     memset(uart, 0, sizeof(*uart));
     uart->log.fd = -1;

@@ -21,6 +21,8 @@ struct pl011_fixture {
 };
 
 void pl011_fixture_setup(struct pl011_fixture *uart);
+/* The same for one that is lent regions. */
+void pl011_fixture_setup_with(struct pl011_fixture *uart, struct device_regions *regions);
 void pl011_fixture_teardown(struct pl011_fixture *uart);
 
 /* Leaves the UART as an interrupt-driven driver with FIFOs does. */

@@ -53,6 +53,27 @@ START_TEST(pipes_both_ways)
 }
 END_TEST
 
+/* What the client has elsewhere comes without anybody putting it, until there is no more. */
+START_TEST(output_that_waits_elsewhere_is_collected)
+{
+    int in, out;
+
+    use_pipes(&in, &out);
+    create_well(CONSOLE_STDIO, NULL);
+    watch(out);
+    f.elsewhere = "abc";
+    put("0");
+    expect_seen("0a"); /* looked for before the write, and not again: it returned false */
+    f.goes_on = true;
+    console_collect(f.console);
+    expect_seen("bc");
+    f.goes_on = false;
+    put("1");
+    expect_seen("1");
+    ck_assert_uint_ge(f.collects, 4);
+}
+END_TEST
+
 START_TEST(input_waits_for_the_client)
 {
     int in, out;
@@ -388,6 +409,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(stdio, 30);
     tcase_add_test(stdio, pipes_both_ways);
     tcase_add_test(stdio, input_waits_for_the_client);
+    tcase_add_test(stdio, output_that_waits_elsewhere_is_collected);
     tcase_add_test(stdio, end_of_input_is_seen_once);
     tcase_add_test(stdio, end_of_input_waits_behind_untaken_input);
     tcase_add_test(stdio, a_file_as_input);

@@ -25,6 +25,7 @@ static struct kvm kvm;
 static struct vm vm;
 static struct bus bus;
 static struct coalesced coalesced;
+static struct event_hub events;
 static struct log log_of_test;
 static struct irq_line irq = {.intid = INTID};
 static struct machine_regions machine_regions;
@@ -33,7 +34,7 @@ static _Alignas(4096) uint8_t run_area[FAKE_KVM_RUN_BYTES];
 static int doorbell_fd;
 
 static const struct machine_regions_environment environment = {
-    .vm = &vm, .coalesced = &coalesced, .log = &log_of_test};
+    .vm = &vm, .coalesced = &coalesced, .events = &events, .log = &log_of_test};
 
 static void setup(void)
 {
@@ -185,6 +186,19 @@ START_TEST(what_begins_off_costs_nothing)
 }
 END_TEST
 
+START_TEST(who_watches_accesses_sees_them_all)
+{
+    ask(true);
+    events.wanted = EVENT_MASK(EVENT_MMIO);
+    check_power_on(true);
+    ck_assert_uint_eq(device_regions_granted(regions), 0);
+    ck_assert(!device_regions_set_page(regions, true));
+    ck_assert(!device_regions_set_coalesced(regions, true));
+    ck_assert_uint_eq(fake.vm.doorbell_count, 0);
+    events.wanted = 0;
+}
+END_TEST
+
 START_TEST(switches_go_both_ways)
 {
     ask(false);
@@ -250,6 +264,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, each_call_fails);
     tcase_add_loop_test(tests, a_poor_host_grants_what_it_can, 0, 4);
     tcase_add_test(tests, what_begins_off_costs_nothing);
+    tcase_add_test(tests, who_watches_accesses_sees_them_all);
     tcase_add_test(tests, switches_go_both_ways);
     tcase_add_test(tests, a_switch_that_fails_stays);
     tcase_add_test(tests, a_device_that_is_lent_none_gets_none);

@@ -135,6 +135,14 @@ START_TEST(machine_options)
     ck_assert_uint_eq(options.shutdown_timeout_ns, SECOND_NS / 2);
     options_finish(&options);
 
+    ck_assert(!options.slow_console);
+    ASSERT_PARSES(&options, "run", "--fast-console=off");
+    ck_assert(options.slow_console);
+    options_finish(&options);
+    ASSERT_PARSES(&options, "run", "--fast-console=off", "--fast-console", "on");
+    ck_assert(!options.slow_console);
+    options_finish(&options);
+
     ASSERT_PARSES(&options, "run", "--gic=2", "--its=off");
     ck_assert_int_eq(options.gic, GIC_V2);
     ck_assert_int_eq(options.its, ITS_OFF);
@@ -309,6 +317,7 @@ static const struct refusal refusals[] = {
     {{"run", "-c=4"}, "--cpus =4: not a number: must be 1 to 512"},
     {{"run", "--cpus", "99999999999999999999"}, "--cpus 99999999999999999999: must be 1 to 512"},
     {{"run", "--gic", "4"}, "--gic 4: must be auto, 2 or 3"},
+    {{"run", "--fast-console", "auto"}, "--fast-console auto: must be on or off"},
     {{"run", "--its", "yes"}, "--its yes: must be auto, on or off"},
     {{"run", "--msi", "its"}, "--msi its: must be auto, off or gicv2m"},
     {{"run", "--watchdog", "bite"}, "--watchdog bite: must be reset or exit"},

@@ -6,7 +6,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 \
     console console_kinds terminal image instruction translate no_syndrome \
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
-UNIT_TESTS += vm_regions testdev machine_regions
+UNIT_TESTS += vm_regions testdev machine_regions pl011_fast
 UNIT_TESTS += plugin
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 
@@ -31,6 +31,7 @@ unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
 builtin_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
+    devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
     devices/timer_mmio devices/gicv2m devices/testdev
 device_objects := $(builtin_objects) $(property_objects) src/log tests/unit/fake_irq \
@@ -43,6 +44,7 @@ unit_pl011_input := $(device_objects) tests/unit/pl011_fixture
 unit_pl031       := $(device_objects)
 unit_pl061       := $(device_objects)
 unit_testdev     := $(device_objects)
+unit_pl011_fast  := $(device_objects) tests/unit/pl011_fixture
 unit_sp804       := $(device_objects)
 unit_sp804_random := $(device_objects)
 unit_sp805       := $(device_objects)
@@ -68,7 +70,7 @@ unit_doctor      := src/json src/doctor src/doctor_host src/doctor_kvm src/docto
     $(fake_kvm_objects)
 unit_kvm  := src/kvm src/vcpu_features src/error $(fake_kvm_objects) tests/unit/kvm_failures
 unit_vm   := $(unit_kvm) src/vm src/guest_memory
-unit_machine_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log \
+unit_machine_regions := $(sort $(unit_vm) $(events_objects)) src/vm_regions src/coalesced src/bus src/arena src/log \
     src/machine_regions tests/unit/fake_data_cache
 unit_vm_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log
 unit_vgic := $(unit_vm) src/vgic src/memory_map
