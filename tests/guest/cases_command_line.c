@@ -61,6 +61,7 @@ const struct guest_case command_line_cases[] = {
     {.name = "no vGICv2 here",
      .arguments = {"run", "-k", "@bin/empty", "--gic", "2"},
      .steps = {EXPECT("vGICv2"), EXPECT("--gic")},
+     .needs = lacks_vgicv2,
      .status = 3},
     {.name = "no MTE here",
      .arguments = {"run", "-k", "@bin/empty", "--cpu", "mte=on"},

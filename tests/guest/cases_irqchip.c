@@ -27,7 +27,7 @@
 
 enum { BOOT_TIMEOUT_S = 300 };
 
-static int has_vgicv2(void)
+int has_vgicv2(void)
 {
     struct kvm_create_device create = {
         .type = KVM_DEV_TYPE_ARM_VGIC_V2,
@@ -42,6 +42,11 @@ static int has_vgicv2(void)
     if (kvm >= 0)
         (void)close(kvm);
     return has;
+}
+
+int lacks_vgicv2(void)
+{
+    return !has_vgicv2();
 }
 
 const struct guest_case irqchip_cases[] = {

@@ -87,6 +87,9 @@ extern const struct guest_case plugin_cases[];
 
 /* The path of a file under LAB_DIR, in static memory that the next call but seven overwrites. */
 const char *lab_path(const char *name);
+/* Whether the host's KVM can give guests a GICv2, or can't: for guest_case.needs. */
+int has_vgicv2(void);
+int lacks_vgicv2(void);
 /* The output seen so far, and the process. */
 const char *running_output(const struct running *running);
 int running_pid(const struct running *running);
