@@ -210,11 +210,12 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image
+FUZZ_TARGETS := options fdt image gicv2
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
 fuzz_image   := $(image_objects)
+fuzz_gicv2   := $(gicv2_pair)
 
 # $(call fuzz_program,name)
 define fuzz_program

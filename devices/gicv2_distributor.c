@@ -249,7 +249,7 @@ static bool read_register(struct gicv2 *gic, uint32_t cpu, uint64_t offset, uint
     }
 }
 
-/* False if no register is there, or none that can be written. */
+/* False if no register is there; what can only be read ignores it. */
 static bool write_register(struct gicv2 *gic, uint32_t cpu, uint64_t offset, uint32_t value)
 {
     switch (offset) {
@@ -266,7 +266,7 @@ static bool write_register(struct gicv2 *gic, uint32_t cpu, uint64_t offset, uin
         send_sgi(gic, cpu, value);
         return true;
     default:
-        return false;
+        return read_register(gic, cpu, offset, &value);
     }
     gicv2_update_all(gic);
     return true;

@@ -9,6 +9,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast
 UNIT_TESTS += plugin
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
+UNIT_TESTS += gicv2 gicv2_model
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
 events_objects := src/events src/exit_kind src/error tests/unit/fake_ticks
@@ -75,6 +76,9 @@ unit_machine_regions := $(sort $(unit_vm) $(events_objects)) src/vm_regions src/
 unit_vm_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log
 unit_vgic := $(unit_vm) src/vgic src/memory_map
 gicv2_objects := devices/gicv2 devices/gicv2_distributor devices/gicv2_cpu_interface
+gicv2_pair    := $(gicv2_objects) src/error src/log tests/unit/gicv2_model tests/unit/gicv2_pair
+unit_gicv2_model := $(gicv2_pair)
+unit_gicv2 := $(gicv2_objects) src/error src/log tests/unit/fake_irq
 unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
     src/vcpu_private_lines \
     src/exit_filter \
