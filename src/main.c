@@ -65,7 +65,7 @@ static int dispatch(const struct options *options, char *const argv[], struct er
     case COMMAND_BENCH:
         return bench(options, error);
     case COMMAND_HELP:
-        return print(options_help(options->help_for), error);
+        return print(options_help(options->help_for, options->help_all), error);
     case COMMAND_VERSION:
         return print("armlet " ARMLET_VERSION "\n", error);
     }

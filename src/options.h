@@ -60,6 +60,7 @@ struct option_request_list {
 struct options {
     enum command command;
     enum command help_for;
+    bool help_all; /* --help-all: not those alone that fit a screen */
 
     /* what to boot */
     const char *kernel_path; /* NULL: the built-in guest */
@@ -135,6 +136,6 @@ bool options_parse(int argc, char *const argv[], struct options *options,
 void options_finish(struct options *options);
 
 /* The text for --help of a command (COMMAND_HELP, COMMAND_VERSION: of armlet itself); static. */
-const char *options_help(enum command command);
+const char *options_help(enum command command, bool all);
 
 #endif

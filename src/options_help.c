@@ -52,8 +52,24 @@ static const char armlet_help[] =
     "  " letter "--" name padding help "\n"
 #define OPTION_NOTE(line) line "\n"
 
-static const char run_help[] = "Usage: armlet run [OPTION]... [KERNEL]\n"
-                               "Boots KERNEL or, without one, a guest that shows its machine.\n"
+#define RUN_USAGE                                                                                  \
+    "Usage: armlet run [OPTION]... [KERNEL]\n"                                                     \
+    "Boots KERNEL or, without one, a guest that shows its machine.\n"
+
+static const char run_help[] = RUN_USAGE
+#define OPTIONS_FIRST
+#include "options_run.def"
+#undef OPTIONS_FIRST
+    ;
+
+#define OPTION_GROUP(heading) heading ":\n"
+#define OPTION_VALUE(letter, name, argument, padding, setter, field, wanted, help)                 \
+    "  " letter "--" name argument padding help "\n"
+#define OPTION_FLAG(letter, name, padding, setter, field, help)                                    \
+    "  " letter "--" name padding help "\n"
+#define OPTION_NOTE(line) line "\n"
+
+static const char run_help_all[] = RUN_USAGE
 #include "options_run.def"
     ;
 
@@ -80,11 +96,11 @@ static const char bench_help[] =
 #include "options_bench.def"
     ;
 
-const char *options_help(enum command command)
+const char *options_help(enum command command, bool all)
 {
     switch (command) {
     case COMMAND_RUN:
-        return run_help;
+        return all ? run_help_all : run_help;
     case COMMAND_DOCTOR:
         return doctor_help;
     case COMMAND_BENCH:

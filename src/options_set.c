@@ -482,6 +482,15 @@ static bool ask_help(struct option_parser *parser, const struct option_row *row,
     return ask(parser, COMMAND_HELP, error);
 }
 
+static bool ask_all_help(struct option_parser *parser, const struct option_row *row,
+                         const char *value, struct error *error)
+{
+    (void)row;
+    (void)value;
+    parser->options->help_all = true;
+    return ask(parser, COMMAND_HELP, error);
+}
+
 static bool ask_version(struct option_parser *parser, const struct option_row *row,
                         const char *value, struct error *error)
 {
