@@ -81,6 +81,7 @@ PLUGINS := exitlog faults sample
 PLUGIN_FLAGS := -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -Iinclude -fPIC -shared -fvisibility=hidden
 
 GUESTS += testdev chars
+GUESTS += sp804 sp805 timer_mmio gicv2m
 GUESTS += sample
 
 include tests/unit/unit.mk
@@ -166,6 +167,7 @@ HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_c
     cases_features.c cases_linux.c cases_terminal.c)
 HARNESS_SOURCES += tests/guest/cases_regions.c
 HARNESS_SOURCES += tests/guest/cases_irqchip.c
+HARNESS_SOURCES += tests/guest/cases_timers.c
 HARNESS_SOURCES += tests/guest/cases_plugin.c
 HARNESS_SOURCES += tests/guest/cases_bench.c
 

@@ -32,6 +32,9 @@ struct guest_machine {
     uint64_t initrd_start, initrd_end; /* 0: none */
     uint64_t uart, rtc, gpio, gicd, gicr, gicc, its;
     uint64_t testdev; /* armlet/testdev.h */
+    uint64_t dual_timer, watchdog, msi_frame;
+    uint64_t timer_control, timer_frame; /* CNTCTLBase and CNTBase0 */
+    uint32_t dual_timer_intid, watchdog_intid, frame_physical_intid, frame_virtual_intid;
     uint32_t testdev_intid;
     uint64_t uart_8250;                      /* printed on if there is no PL011 */
     uint64_t virtio_mmio;                    /* the first in the tree */

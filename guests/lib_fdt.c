@@ -21,6 +21,7 @@ enum {
     INTID_FIRST_SPI = 32,
     TIMER_PHYSICAL = 1, /* "arm,armv8-timer": secure, physical, virtual, hypervisor */
     TIMER_VIRTUAL = 2,
+    FRAME_VIRTUAL = 1, /* a frame of "arm,armv7-timer-mem": physical, virtual */
     GIC_REG_DISTRIBUTOR = 0,
     GIC_REG_CPU = 1, /* redistributors or CPU interface */
     GIC_REG_SECOND_REDISTRIBUTORS = 2,
@@ -34,7 +35,7 @@ struct property {
 struct node {
     const char *name;
     struct property compatible, reg, interrupts, device_type, status, method, bootargs;
-    struct property initrd_start, initrd_end, kaslr_seed, rng_seed, regions;
+    struct property initrd_start, initrd_end, kaslr_seed, rng_seed, regions, frame_number;
     uint32_t parent_address_cells, parent_size_cells; /* for our reg */
     uint32_t address_cells, size_cells;               /* for our children's */
 };
@@ -172,6 +173,13 @@ static void take_cpu(const struct node *node)
         machine.cpu_mpidr[machine.cpu_count++] = mpidr;
 }
 
+/* Of the memory-mapped timer. */
+static void take_timer_frame(const struct node *node)
+{
+    take_device(node, &machine.timer_frame, &machine.frame_physical_intid);
+    machine.frame_virtual_intid = intid_read(node, FRAME_VIRTUAL);
+}
+
 static void take_compatible(const struct node *node)
 {
     const struct property *compatible = &node->compatible;
@@ -192,6 +200,14 @@ static void take_compatible(const struct node *node)
         take_device(node, &machine.uart_8250, &intid);
     } else if (has_string(compatible, "virtio,mmio")) {
         take_device(node, &machine.virtio_mmio, &intid);
+    } else if (has_string(compatible, "arm,sp804")) {
+        take_device(node, &machine.dual_timer, &machine.dual_timer_intid);
+    } else if (has_string(compatible, "arm,sp805")) {
+        take_device(node, &machine.watchdog, &machine.watchdog_intid);
+    } else if (has_string(compatible, "arm,armv7-timer-mem")) {
+        (void)reg_read(node, 0, &machine.timer_control, &bytes);
+    } else if (has_string(compatible, "arm,gic-v2m-frame")) {
+        (void)reg_read(node, 0, &machine.msi_frame, &bytes);
     } else if (has_string(compatible, "arm,gic-v3")) {
         take_gic(node, 3);
     } else if (has_string(compatible, "arm,cortex-a15-gic") ||
@@ -217,6 +233,8 @@ static void take_node(const struct node *node)
         take_memory(node);
     else if (equal(node->name, "chosen"))
         take_chosen(node);
+    else if (node->frame_number.data)
+        take_timer_frame(node);
     else
         take_compatible(node);
 }
@@ -241,6 +259,7 @@ static void node_keep_property(struct node *node, const char *name, struct prope
         {"kaslr-seed", &node->kaslr_seed},
         {"rng-seed", &node->rng_seed},
         {"#redistributor-regions", &node->regions},
+        {"frame-number", &node->frame_number},
     };
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)

@@ -83,6 +83,7 @@ extern const struct guest_case feature_cases[];
 extern const struct guest_case bench_cases[];
 extern const struct guest_case region_cases[];
 extern const struct guest_case irqchip_cases[];
+extern const struct guest_case timer_cases[];
 extern const struct guest_case plugin_cases[];
 
 /* The path of a file under LAB_DIR, in static memory that the next call but seven overwrites. */
