@@ -143,24 +143,3 @@ const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *curso
     cursor->last = low - 1;
     return &bus->entries[low - 1];
 }
-
-bool bus_access(const struct bus *bus, struct bus_cursor *cursor, gpa_t address,
-                enum access_kind kind, enum access_width width, uint64_t *value)
-{
-    const struct bus_entry *entry = bus_find(bus, cursor, address);
-
-    if (__builtin_expect(!entry, 0) ||
-        entry->size_bytes - (address.value - entry->base.value) < (uint64_t)width) {
-        if (kind == ACCESS_READ)
-            *value = 0;
-        return false;
-    }
-
-    struct device *device = entry->device;
-    uint64_t offset = address.value - entry->base.value;
-    if (kind == ACCESS_READ)
-        *value = device->ops->read(device, offset, width) & access_mask(width);
-    else
-        device->ops->write(device, offset, width, *value & access_mask(width));
-    return true;
-}

@@ -13,6 +13,8 @@
 
 int kvm_sys_open(const char *path);
 int kvm_sys_ioctl(int fd, unsigned long request, uintptr_t argument);
+/* KVM_RUN. 0, or -errno: errno itself is left alone. */
+int kvm_sys_run(int fd);
 /* Maps a vCPU's struct kvm_run; NULL on failure. */
 void *kvm_sys_map(int fd, size_t size_bytes);
 void kvm_sys_unmap(void *address, size_t size_bytes);

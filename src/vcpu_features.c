@@ -20,7 +20,8 @@ const struct feature_info feature_table[] = {
     /* Tags cost memory and time, and the VMM can't share tagged files. */
     FEATURE(mte, "mte", "memory tagging (MTE)", KVM_CAP_ARM_MTE, 0, false),
     FEATURE(aarch32_el1, "aarch32", "32-bit EL1", KVM_CAP_ARM_EL1_32BIT, 0, false),
-    FEATURE(steal_time, "steal-time", "stolen time for the guest", KVM_CAP_STEAL_TIME, 0, true),
+    /* KVM writes the record at each entry. */
+    FEATURE(steal_time, "steal-time", "stolen time for the guest", KVM_CAP_STEAL_TIME, 0, false),
 };
 
 const size_t feature_table_count = sizeof(feature_table) / sizeof(feature_table[0]);

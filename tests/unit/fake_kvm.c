@@ -517,6 +517,15 @@ static int call(const struct object *object, unsigned long request, uintptr_t ar
     return -ENOTTY;
 }
 
+int kvm_sys_run(int fd)
+{
+    int before = errno;
+    int result = kvm_sys_ioctl(fd, KVM_RUN, 0) < 0 ? -errno : 0;
+
+    errno = before;
+    return result;
+}
+
 int kvm_sys_ioctl(int fd, unsigned long request, uintptr_t argument)
 {
     (void)pthread_mutex_lock(&lock);

@@ -76,7 +76,7 @@ START_TEST(a_guest_powers_off)
     STEPS(&trial, 0, 0, steps);
     trial_check_run(MACHINE_POWERED_OFF, 0);
     ck_assert_uint_eq(trial.fake.vm_count, 1);
-    ck_assert_uint_eq(trial.fake.vm.slot_count, 2); /* RAM and stolen time */
+    ck_assert_uint_eq(trial.fake.vm.slot_count, 1);
     ck_assert(!LOGGED("error"));
 }
 END_TEST
@@ -472,7 +472,7 @@ END_TEST
 
 START_TEST(each_call_fails)
 {
-    OPTIONS("-c", "2", "--gic", "3", "--its", "on", "--cpu=pmu=on");
+    OPTIONS("-c", "2", "--gic", "3", "--its", "on", "--cpu=pmu=on,steal-time=on");
     STEPS(&trial, 0, 0, reset);
     STEPS(&trial, 1, 1, power_off);
     check_each_call_fails(&trial.fake, trial_attempt, &trial, 60);
@@ -490,7 +490,7 @@ START_TEST(messages_name_what_failed)
         {KVM_CREATE_VM, 0, 1, "KVM_CREATE_VM failed"},
     };
 
-    OPTIONS("-c", "2");
+    OPTIONS("-c", "2", "--cpu=steal-time=on");
     STEPS(&trial, 0, 0, reset);
     STEPS(&trial, 1, 1, power_off);
     check_messages(&trial.fake, trial_attempt, &trial, failures,
