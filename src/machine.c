@@ -366,9 +366,11 @@ void machine_destroy(struct machine *machine)
     if (!machine)
         return;
     machine_power_off(machine);
+    trace_finish(machine->trace);
     machine_destroy_devices(machine);
     if (machine->console)
         console_destroy(machine->console);
+    trace_destroy(machine->trace);
     event_timer_finish(&machine->key_release);
     event_timer_finish(&machine->shutdown_timeout);
     event_timer_finish(&machine->timeout);

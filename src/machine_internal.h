@@ -25,6 +25,7 @@
 #include "machine_regions.h"
 #include "memory_backing.h"
 #include "plugin.h"
+#include "trace.h"
 #include "vcpu.h"
 #include "vcpu_features.h"
 #include "vgic.h"
@@ -47,6 +48,7 @@ struct machine {
     /* wired once */
     struct plugins plugins;
     struct exit_filters filters;
+    struct trace *trace; /* NULL: none was asked for */
     struct boot_files files;
     struct kvm kvm;
     struct vcpu_features features;

@@ -3,6 +3,26 @@
 
 #include <inttypes.h>
 
+static bool create_trace(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+    const struct trace_config config = {
+        .path = options->trace_path,
+        .kinds = options->trace_kinds,
+        .vcpu_count = options->vcpu_count,
+        .devices = machine->devices,
+        .device_count = machine->device_count,
+        .events = &machine->events,
+        .loop = machine->loop,
+        .log = machine->log,
+    };
+
+    if (!options->trace_path || options->dry_run)
+        return true;
+    machine->trace = trace_create(&config, error);
+    return machine->trace || error_add_context(error, "--trace");
+}
+
 bool machine_watch_create(struct machine *machine, struct error *error)
 {
     const size_t line = CACHE_LINE_BYTES / sizeof(struct access_counters);
@@ -15,7 +35,7 @@ bool machine_watch_create(struct machine *machine, struct error *error)
         return false;
     for (uint32_t i = 0; i < vcpu_count; i++)
         machine->vcpus[i].counters.devices = counters + i * stride;
-    return true;
+    return create_trace(machine, error);
 }
 
 static void publish_state(const struct machine *machine, enum machine_state from)

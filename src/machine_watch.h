@@ -8,7 +8,7 @@
 
 #include "machine_internal.h"
 
-/* The counters of all vCPUs, once the bus is frozen and the vCPUs' slots are there. */
+/* All vCPUs' counters and the trace, once the bus is frozen and the vCPUs' slots are there. */
 bool machine_watch_create(struct machine *machine, struct error *error) WARN_UNUSED;
 
 /* machine_state_move(), and the event that tells of it. */

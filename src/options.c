@@ -261,6 +261,9 @@ static bool check_together(const struct options *options, struct error *error)
     if (options->gic == GIC_V2 && options->its == ITS_ON)
         return error_set(error, ERROR_USAGE, 0,
                          "--its on needs a GICv3, and --gic 2 asks for a GICv2");
+    if (options->trace_kinds != 0 && options->trace_path == NULL)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--trace-filter says what is traced, and --trace FILE where to");
     if (options->huge_page_bytes != 0 && options->memory_bytes % options->huge_page_bytes != 0) {
         char memory[SIZE_TEXT_BYTES];
         char page[SIZE_TEXT_BYTES];

@@ -98,6 +98,8 @@ struct options {
     /* the run */
     uint64_t timeout_ns;          /* 0: none */
     uint64_t shutdown_timeout_ns; /* how long an asked guest may take to power off */
+    const char *trace_path;       /* NULL: none */
+    uint32_t trace_kinds;         /* EVENT_MASK() of what is traced; 0: everything */
     bool no_reboot;
     bool slow_console; /* each access to the UART exits */
     bool dry_run;      /* wire everything, print the machine, run nothing */

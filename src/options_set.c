@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "armlet/events.h"
 #include "options_suggest.h"
 #include "options_value.h"
 
@@ -436,6 +437,43 @@ static bool set_features(struct option_parser *parser, const struct option_row *
             return true;
         value += length + 1;
     }
+}
+
+static bool refuse_event_kind(const char *name, size_t length, struct error *error)
+{
+    struct suggestion suggestion;
+    int shown = (int)(length < OPTIONS_SHOWN_BYTES ? length : OPTIONS_SHOWN_BYTES);
+
+    suggestion_init(&suggestion, name, length);
+    for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
+        suggestion_offer(&suggestion, event_kind_name((enum event_kind)kind));
+    if (suggestion.best != NULL)
+        return error_set(error, ERROR_USAGE, 0, "unknown kind '%.*s': did you mean '%s'?", shown,
+                         name, suggestion.best);
+    return error_set(error, ERROR_USAGE, 0,
+                     "unknown kind '%.*s': there are machine-state, vcpu-state, exit, mmio, "
+                     "hypercall, irq, timer, console-output, console-input and error",
+                     shown, name);
+}
+
+static bool set_trace_filter(struct option_parser *parser, const struct option_row *row,
+                             const char *value, struct error *error)
+{
+    uint32_t kinds = 0;
+
+    (void)row;
+    for (;;) {
+        size_t length = strcspn(value, ",");
+        enum event_kind kind = event_kind_find(value, length);
+        if (kind == EVENT_KIND_COUNT)
+            return refuse_event_kind(value, length, error);
+        kinds |= EVENT_MASK(kind);
+        if (value[length] == '\0')
+            break;
+        value += length + 1;
+    }
+    parser->options->trace_kinds = kinds;
+    return true;
 }
 
 static bool set_pin(struct option_parser *parser, const struct option_row *row, const char *value,

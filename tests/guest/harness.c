@@ -366,6 +366,7 @@ int main(int argc, char **argv)
         {"timers", timer_cases},
         {"plugins", plugin_cases},
         {"bench", bench_cases},
+        {"traces", trace_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;

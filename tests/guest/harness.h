@@ -85,6 +85,7 @@ extern const struct guest_case region_cases[];
 extern const struct guest_case irqchip_cases[];
 extern const struct guest_case timer_cases[];
 extern const struct guest_case plugin_cases[];
+extern const struct guest_case trace_cases[];
 
 /* The path of a file under LAB_DIR, in static memory that the next call but seven overwrites. */
 const char *lab_path(const char *name);

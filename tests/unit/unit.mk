@@ -7,12 +7,12 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     console console_kinds terminal image instruction translate no_syndrome \
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast
-UNIT_TESTS += plugin
+UNIT_TESTS += plugin trace
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 UNIT_TESTS += gicv2 gicv2_model
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
-events_objects := src/events src/exit_kind src/error tests/unit/fake_ticks
+events_objects := src/events src/event_kind src/exit_kind src/error tests/unit/fake_ticks
 unit_events     := $(events_objects) src/irq_watch tests/unit/fake_irq
 unit_event_loop := $(events_objects) src/event_loop src/log
 UNIT_TESTS += histogram svg
@@ -26,7 +26,7 @@ property_objects := src/property src/options_suggest src/options_value src/error
 unit_bus := src/error src/arena src/bus
 unit_memory := src/error src/guest_memory src/memory_backing
 options_objects := src/options src/options_set src/options_value src/options_file \
-    src/options_help src/options_suggest src/options_request src/error
+    src/options_help src/options_suggest src/options_request src/event_kind src/error
 unit_options       := $(options_objects)
 unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
@@ -89,12 +89,13 @@ unit_vcpu_watch := $(unit_vcpu)
 unit_machine := $(sort $(unit_vcpu) $(gicv2_objects) src/machine_irqchip $(options_objects) $(property_objects) $(fdt_objects) \
     $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
     src/machine_watch src/irq_watch \
-    src/plugin src/plugin_guard src/plugin_path src/plugin_static \
+    src/plugin src/plugin_guard src/plugin_path src/plugin_static src/trace src/trace_json \
     src/machine_plan src/machine_fdt src/boot src/memory_backing $(builtin_objects) \
     devices/wall_clock devices/monotonic_clock src/machine_regions tests/unit/fake_data_cache \
     tests/unit/kvm_machine tests/unit/kvm_machine_boot)
 unit_machine_timers  := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
+unit_trace := tests/guest/trace_check $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_plugin := src/plugin_dynamic src/exit_status \
     $(filter-out src/plugin_static tests/unit/kvm_machine_boot,$(unit_machine))
 UNIT_TESTS += bench bench_session
