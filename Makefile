@@ -83,6 +83,7 @@ PLUGIN_FLAGS := -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -Iinclude -fPIC -shared -fv
 
 GUESTS += testdev chars
 GUESTS += sp804 sp805 timer_mmio gicv2m
+GUESTS += gic_modes
 GUESTS += sample
 
 include tests/unit/unit.mk

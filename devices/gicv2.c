@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "armlet/counters.h"
 #include "gicv2_internal.h"
 #include "gicv2_registers.h"
 
@@ -253,6 +254,11 @@ struct device *gicv2_distributor(struct gicv2 *gic, uint32_t cpu)
 struct device *gicv2_cpu_interface(struct gicv2 *gic, uint32_t cpu)
 {
     return &gic->cpu_interfaces[cpu].device;
+}
+
+uint64_t gicv2_acknowledged(const struct gicv2 *gic, uint32_t cpu, uint32_t intid)
+{
+    return counter_read(&gic->acknowledged[cpu][intid]);
 }
 
 void gicv2_bad_access(struct gicv2 *gic, const struct device *device, enum access_kind kind,

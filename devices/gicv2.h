@@ -57,6 +57,10 @@ void gicv2_reset(struct gicv2 *gic);
 struct device *gicv2_distributor(struct gicv2 *gic, uint32_t cpu);
 struct device *gicv2_cpu_interface(struct gicv2 *gic, uint32_t cpu);
 
+/* How often a CPU has taken this interrupt since create, through resets. Any thread: recent, not
+ * exact. */
+uint64_t gicv2_acknowledged(const struct gicv2 *gic, uint32_t cpu, uint32_t intid);
+
 /* Make `line` a wire to this SPI, or to this PPI of a CPU. */
 void gicv2_connect_spi(struct gicv2 *gic, struct irq_line *line, uint32_t intid);
 void gicv2_connect_ppi(struct gicv2 *gic, struct irq_line *line, uint32_t cpu, uint32_t intid);

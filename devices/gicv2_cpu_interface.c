@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The CPU interfaces of the GICv2 (ARM IHI 0048B, 4.4). */
+#include "armlet/counters.h"
 #include "gicv2_internal.h"
 #include "gicv2_registers.h"
 
@@ -54,6 +55,7 @@ static uint32_t acknowledge(struct gicv2 *gic, uint32_t index, enum access_way w
         return name;
     uint32_t intid = cpu->best;
     activate_best(gic, index);
+    counter_add(&gic->acknowledged[index][intid], 1);
     gicv2_update_for(gic, index, intid); /* an SPI may have been signalled to others as well */
     return name;
 }

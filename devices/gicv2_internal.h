@@ -86,6 +86,8 @@ struct gicv2 {
     uint8_t priorities[GICV2_MAX_INTIDS];
     uint8_t targets[GICV2_MAX_INTIDS];
     struct gicv2_cpu cpus[GICV2_MAX_CPUS];
+
+    uint64_t acknowledged[GICV2_MAX_CPUS][GICV2_MAX_INTIDS];
 };
 
 /* gicv2_distributor.c, gicv2_cpu_interface.c; without the lock */

@@ -63,7 +63,15 @@ enum {
     GICC_IAR = 0x00c,
     GICC_EOIR = 0x010,
     GICC_RPR = 0x014,
+    GICC_HPPIR = 0x018,
+    GICC_AIAR = 0x020,
+    GICC_AEOIR = 0x024,
+    GICC_DIR = 0x1000,
     GICC_CTLR_ENABLE = 1 << 0,
+    GICC_CTLR_ENABLE_GRP1 = 1 << 1,
+    GICC_CTLR_ACKCTL = 1 << 2,
+    GICC_CTLR_FIQEN = 1 << 3,
+    GICC_CTLR_EOIMODE = 1 << 9,
 };
 
 enum {

@@ -214,6 +214,10 @@ uint32_t gic_intid(uint32_t acknowledged); /* the INTID in that */
 void gic_end(uint32_t acknowledged);
 void gic_set_priority_mask(uint8_t mask); /* priorities below (as numbers) get through */
 uint8_t gic_running_priority(void);
+uint32_t gic_highest_pending(void);          /* as the acknowledge register has it */
+void gic_set_eoi_split(bool split);          /* gic_end() drops the priority only */
+void gic_deactivate(uint32_t acknowledged);  /* and then this deactivates */
+void gic_set_preemption_bits(uint32_t bits); /* of a priority that count for preemption, to 5 */
 uint64_t gic_redistributor(void); /* GICv3: this CPU's RD_base, known after gic_init_cpu() */
 
 static inline void interrupts_unmask(void)

@@ -7,6 +7,7 @@ enum {
     PRIORITIES_OPEN = 0xff,
     PRIORITIES_DEFAULT = GIC_PRIORITY_DEFAULT * 0x01010101U, /* four in a word */
     ICC_SRE_EL1_SRE = 1 << 0,
+    ICC_CTLR_EL1_EOIMODE = 1 << 1,
     IAR_INTID_V2 = 0x3ff, /* above it: the CPU that sent an SGI */
     AFFINITY_BITS = 8,
     RESPONSE_MS = 1000,
@@ -195,6 +196,37 @@ void gic_set_priority_mask(uint8_t mask)
 uint8_t gic_running_priority(void)
 {
     return (uint8_t)(is_v3() ? READ_SYSREG(icc_rpr_el1) : read32(machine.gicc + GICC_RPR));
+}
+
+uint32_t gic_highest_pending(void)
+{
+    return is_v3() ? (uint32_t)READ_SYSREG(icc_hppir1_el1) : read32(machine.gicc + GICC_HPPIR);
+}
+
+void gic_set_eoi_split(bool split)
+{
+    if (is_v3())
+        WRITE_SYSREG(icc_ctlr_el1, split ? ICC_CTLR_EL1_EOIMODE : 0);
+    else
+        write32(machine.gicc + GICC_CTLR, GICC_CTLR_ENABLE | (split ? GICC_CTLR_EOIMODE : 0));
+}
+
+void gic_deactivate(uint32_t iar)
+{
+    if (is_v3())
+        WRITE_SYSREG(icc_dir_el1, iar);
+    else
+        write32(machine.gicc + GICC_DIR, iar);
+    __asm__ volatile("dsb sy" : : : "memory");
+}
+
+/* The binary point of group 1, which GICv3's interrupts are in, is one more for the same. */
+void gic_set_preemption_bits(uint32_t bits)
+{
+    if (is_v3())
+        WRITE_SYSREG(icc_bpr1_el1, 8 - bits);
+    else
+        write32(machine.gicc + GICC_BPR, 7 - bits);
 }
 
 static void irq_entry(void)

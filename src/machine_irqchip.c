@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine_irqchip.h"
 
+#include <inttypes.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 
 #include "devices/gicv2.h"
 #include "machine_internal.h"
 #include "memory_map.h"
 
 _Static_assert((int)GICV2_MAX_CPUS == (int)GICV2_MAX_VCPUS, "the options know what the GIC can");
+
+enum { COUNT_TEXT_BYTES = sizeof(" 18446744073709551615") };
 
 struct machine_irqchip {
     struct gicv2 *gic;
@@ -118,4 +122,30 @@ bool machine_irqchip_power_on(struct machine *machine, gpa_t high_redistributors
 bool machine_irqchip_finish_power_on(struct machine *machine, struct error *error)
 {
     return machine->irqchip || vgic_finish_setup(&machine->vgic, error);
+}
+
+static void log_intid(const struct machine *machine, uint32_t intid)
+{
+    const struct gicv2 *gic = machine->irqchip->gic;
+    char counts[GICV2_MAX_CPUS * COUNT_TEXT_BYTES] = "";
+    size_t length = 0;
+    uint64_t sum = 0;
+
+    for (uint32_t cpu = 0; cpu < machine->options->vcpu_count; cpu++) {
+        uint64_t count = gicv2_acknowledged(gic, cpu, intid);
+
+        sum += count;
+        length += (size_t)snprintf(counts + length, sizeof(counts) - length, " %" PRIu64, count);
+    }
+    if (sum > 0)
+        log_line(machine->log, LOG_DEBUG, "INTID %u: taken %" PRIu64 " times, by vCPU:%s", intid,
+                 sum, counts);
+}
+
+void machine_irqchip_log_counters(const struct machine *machine)
+{
+    if (!machine->irqchip)
+        return;
+    for (uint32_t intid = 0; intid < GIC_SPI_BASE + GIC_SPI_COUNT; intid++)
+        log_intid(machine, intid);
 }

@@ -31,4 +31,7 @@ bool machine_irqchip_power_on(struct machine *machine, gpa_t high_redistributors
                               struct error *error) WARN_UNUSED;
 bool machine_irqchip_finish_power_on(struct machine *machine, struct error *error) WARN_UNUSED;
 
+/* How often each CPU took which interrupt of the userspace GIC: to the log, for --verbose. */
+void machine_irqchip_log_counters(const struct machine *machine);
+
 #endif

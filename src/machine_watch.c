@@ -94,4 +94,5 @@ void machine_log_counters(const struct machine *machine)
                  i, exits, reads, writes, counters->unassigned.reads + counters->unassigned.writes,
                  counters->exits[EXIT_KIND_NO_SYNDROME], counters->exits[EXIT_KIND_SIGNAL]);
     }
+    machine_irqchip_log_counters(machine);
 }

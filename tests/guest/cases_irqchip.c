@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -26,6 +29,55 @@
     }
 
 enum { BOOT_TIMEOUT_S = 300 };
+
+/* ---- an interrupt storm ---- */
+
+#define LINE_60 "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklm\n"
+#define LINES_8 LINE_60 LINE_60 LINE_60 LINE_60 LINE_60 LINE_60 LINE_60 LINE_60
+
+enum { UART_INTID = 33, TIMER_INTID = 27, LATE_INTERRUPTS = 500, LATE_PARTS = 10 };
+
+/* The number after "prefix INTID middle" in armlet's output, or -1. */
+static long long count_of(const char *output, const char *format, int intid)
+{
+    char wanted[64];
+
+    (void)snprintf(wanted, sizeof(wanted), format, intid);
+    const char *found = strstr(output, wanted);
+    return found ? strtoll(found + strlen(wanted), NULL, 10) : -1;
+}
+
+/*
+ * What Linux counts in /proc/interrupts is what armlet counts, but for the interrupts after Linux
+ * looked. The timer, the UART and the first IPIs were there.
+ */
+static int counts_agree(struct running *running)
+{
+    const char *output = running_output(running);
+
+    for (int intid = 0; intid <= UART_INTID; intid++) {
+        long long linux_count = count_of(output, "CHECK irq %d ", intid);
+        long long count = count_of(output, "INTID %d: taken ", intid);
+
+        if ((intid == UART_INTID || intid == TIMER_INTID || intid == 0) && linux_count < 1)
+            return 0;
+        if (linux_count < 1)
+            continue;
+        if (count < linux_count || count > linux_count + linux_count / LATE_PARTS + LATE_INTERRUPTS)
+            return 0;
+    }
+    return 1;
+}
+
+#define STORM(cpus)                                                                                \
+    {                                                                                              \
+        KERNEL_6_1, DO("storm"), USER, "-c", cpus, "-v"                                            \
+    }
+#define STORM_STEPS                                                                                \
+    {                                                                                              \
+        EXPECT("CHECK ready"), SEND(LINES_8), SEND(LINES_8), SEND(LINES_8), SEND("end\n"),         \
+            EXPECT("CHECK storm 300"), EXPECT("INTID 33: taken"), CALL(counts_agree)               \
+    }
 
 int has_vgicv2(void)
 {
@@ -58,6 +110,10 @@ const struct guest_case irqchip_cases[] = {
      .arguments = {GUEST("gic"), USER, "-c", "2"},
      .steps = PASSES("gic"),
      .forbidden = "FAIL"},
+    {.name = "userspace GIC, nesting, modes and groups",
+     .arguments = {GUEST("gic_modes"), USER, "-c", "2"},
+     .steps = PASSES("gic_modes"),
+     .forbidden = "no aliased"},
     {.name = "userspace GIC, timers",
      .arguments = {GUEST("timer"), USER},
      .steps = PASSES("timer"),
@@ -110,11 +166,33 @@ const struct guest_case irqchip_cases[] = {
      .steps = {EXPECT("CHECK boot"), EXPECT("CHECK boot"), SIGNAL(SIGKILL)},
      .status = 1000 + SIGKILL,
      .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "userspace GIC, interrupt storm, 1 vCPU",
+     .arguments = {KERNEL_6_1, DO("storm"), USER, "-v"},
+     .steps = {EXPECT("CHECK ready"), SEND(LINES_8), SEND("end\n"), EXPECT("CHECK storm 300"),
+               EXPECT("INTID 33: taken")},
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "userspace GIC, interrupt storm, 4 vCPUs",
+     .arguments = STORM("4"),
+     .steps = STORM_STEPS,
+     .timeout_s = BOOT_TIMEOUT_S},
+    {.name = "userspace GIC, interrupt storm, 8 vCPUs",
+     .arguments = STORM("8"),
+     .steps = STORM_STEPS,
+     .timeout_s = BOOT_TIMEOUT_S},
     {.name = "vGICv2",
      .arguments = {GUEST("gic"), "--gic", "2", "-c", "2"},
      .steps = PASSES("gic"),
      .forbidden = "FAIL",
      .needs = has_vgicv2},
+    {.name = "vGICv2, nesting, modes and groups",
+     .arguments = {GUEST("gic_modes"), "--gic", "2", "-c", "2"},
+     .steps = PASSES("gic_modes"),
+     .forbidden = "FAIL",
+     .needs = has_vgicv2},
+    {.name = "KVM's GIC, nesting and modes",
+     .arguments = {GUEST("gic_modes"), "-c", "2"},
+     .steps = PASSES("gic_modes"),
+     .forbidden = "FAIL"},
     {.name = "vGICv2, smp 8 vCPUs",
      .arguments = {GUEST("smp"), "--gic", "2", "-c", "8"},
      .steps = {EXPECT("CPUS 8"), EXPECT("PASS smp")},
