@@ -48,6 +48,8 @@ LINKAGE  ?= -static
 src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c src/ticks.c \
     src/events.c src/exit_kind.c src/irq_watch.c src/vcpu_watch.c src/machine_watch.c \
     src/histogram.c src/json.c src/svg.c src/figures.c \
+    src/kvm_stats.c src/thread_usage.c src/latency.c src/stats.c src/stats_text.c src/stats_json.c \
+    src/explain.c src/machine_stats.c \
     src/options.c src/options_set.c src/options_file.c src/options_help.c src/options_suggest.c \
     src/options_value.c src/options_request.c src/property.c \
     src/machine.c src/machine_devices.c src/machine_power.c src/machine_plan.c src/machine_fdt.c \
@@ -168,6 +170,7 @@ $(O)/guests/%: $(O)/guests/%.elf
 HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_command_line.c \
     cases_features.c cases_linux.c cases_terminal.c)
 HARNESS_SOURCES += tests/guest/cases_regions.c
+HARNESS_SOURCES += tests/guest/cases_insight.c
 HARNESS_SOURCES += tests/guest/cases_irqchip.c
 HARNESS_SOURCES += tests/guest/cases_timers.c
 HARNESS_SOURCES += tests/guest/cases_plugin.c

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "armlet/counters.h"
 #include "kvm.h"
 
 void coalesced_init(struct coalesced *coalesced, const struct bus *bus)
@@ -45,6 +46,28 @@ bool coalesced_begin(struct coalesced *coalesced)
     return coalesced->mapped;
 }
 
+/* What vcpu_access() does for the others. */
+static void note(struct coalesced *coalesced, bool found, const struct kvm_coalesced_mmio *entry,
+                 uint64_t value)
+{
+    size_t device = coalesced->cursor.last;
+
+    if (found && coalesced->device_writes)
+        counter_add(&coalesced->device_writes[device], 1);
+    if (coalesced->events && events_wanted(coalesced->events, EVENT_MMIO)) {
+        enum access_width width = (enum access_width)entry->len;
+        struct event event = {
+            .kind = EVENT_MMIO,
+            .mmio = {.device = found ? coalesced->bus->entries[device].device : NULL,
+                     .address = GPA(entry->phys_addr),
+                     .value = value & access_mask(width),
+                     .access = ACCESS_WRITE,
+                     .width = width},
+        };
+        events_publish(coalesced->events, &event);
+    }
+}
+
 void coalesced_drain(struct coalesced *coalesced)
 {
     struct kvm_coalesced_mmio_ring *ring = atomic_load(&coalesced->ring);
@@ -59,9 +82,10 @@ void coalesced_drain(struct coalesced *coalesced)
 
         _Static_assert(sizeof(value) == sizeof(entry->data), "an access has at most 8 bytes");
         memcpy(&value, entry->data, sizeof(value));
-        (void)bus_access(coalesced->bus, &coalesced->cursor, GPA(entry->phys_addr), ACCESS_WRITE,
-                         (enum access_width)entry->len, &value);
+        bool found = bus_access(coalesced->bus, &coalesced->cursor, GPA(entry->phys_addr),
+                                ACCESS_WRITE, (enum access_width)entry->len, &value);
         coalesced->count++;
+        note(coalesced, found, entry, value);
         first = (first + 1) % coalesced->capacity;
         __atomic_store_n(&ring->first, first, __ATOMIC_RELEASE);
     }

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "armlet/events.h"
 #include "bus.h"
 #include "vm.h"
 
@@ -40,7 +41,9 @@ struct coalesced {
     _Alignas(CACHE_LINE_BYTES) pthread_mutex_t lock;
     const struct bus *bus;
     struct bus_cursor cursor;
-    uint64_t count; /* writes that were handed on, of all VMs */
+    uint64_t count;          /* writes that were handed on, of all VMs */
+    uint64_t *device_writes; /* the same by device, in the order of the device table; or NULL */
+    const struct event_hub *events; /* EVENT_MMIO; may be NULL */
 };
 
 void coalesced_init(struct coalesced *coalesced, const struct bus *bus);

@@ -50,3 +50,8 @@ void kvm_sys_close(int fd)
 {
     (void)close(fd);
 }
+
+ssize_t kvm_sys_read(int fd, void *bytes, size_t count, uint64_t offset)
+{
+    return pread(fd, bytes, count, (off_t)offset);
+}

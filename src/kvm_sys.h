@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 int kvm_sys_open(const char *path);
 int kvm_sys_ioctl(int fd, unsigned long request, uintptr_t argument);
@@ -19,5 +20,7 @@ int kvm_sys_run(int fd);
 void *kvm_sys_map(int fd, size_t size_bytes);
 void kvm_sys_unmap(void *address, size_t size_bytes);
 void kvm_sys_close(int fd);
+/* pread(2), of the file that KVM_GET_STATS_FD gives. */
+ssize_t kvm_sys_read(int fd, void *bytes, size_t count, uint64_t offset);
 
 #endif

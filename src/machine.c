@@ -13,6 +13,7 @@
 #include "console.h"
 #include "devices/pl061.h"
 #include "machine_internal.h"
+#include "machine_stats.h"
 #include "machine_watch.h"
 #include "memory_map.h"
 #include "register_dump.h"
@@ -25,7 +26,7 @@ enum {
     CONSOLE_FLUSH_MS = 2000,  /* how long a slow reader of the console is waited for at the end */
 };
 
-static const int handled_signals[] = {SIGTERM, SIGHUP, SIGINT, SIGCONT};
+static const int handled_signals[] = {SIGTERM, SIGHUP, SIGINT, SIGCONT, SIGUSR1};
 enum { HANDLED_SIGNAL_COUNT = sizeof(handled_signals) / sizeof(handled_signals[0]) };
 
 /* What is ignored from the start stays so: nohup(1), a shell's background jobs. */
@@ -141,6 +142,8 @@ static void on_signal(struct event_source *source, uint32_t events)
         return;
     if (info.ssi_signo == SIGCONT)
         console_resume(machine->console);
+    else if (info.ssi_signo == SIGUSR1)
+        machine_stats_report_now(machine);
     else
         ask_for_shutdown(machine, (int)info.ssi_signo);
 }
@@ -329,7 +332,8 @@ static bool wire(struct machine *machine, struct error *error)
         !vcpu_features_choose(&machine->kvm, options, &machine->features, error) ||
         !create_memory(machine, error) || !block_signals(error) || !create_loop(machine, error) ||
         !create_console(machine, error) || !machine_create_devices(machine, error) ||
-        !create_vcpu_slots(machine, error) || !machine_watch_create(machine, error))
+        !create_vcpu_slots(machine, error) || !machine_watch_create(machine, error) ||
+        !machine_stats_create(machine, error))
         return false;
     name_timers(machine);
     events_freeze(&machine->events);
@@ -385,6 +389,7 @@ void machine_destroy(struct machine *machine)
     kvm_close(&machine->kvm);
     boot_close_files(&machine->files);
     plugins_finish(&machine->plugins);
+    machine_stats_destroy(machine);
     arena_finish(&machine->arena);
     coalesced_finish(&machine->coalesced);
     free(machine);
@@ -457,6 +462,7 @@ static bool run_once(struct machine *machine, bool *reset, struct error *error)
 {
     if (!machine_power_on(machine, error) || !machine_enter_state(machine, MACHINE_RUNNING, error))
         return false;
+    machine_stats_power_on(machine);
     bool good = start_vcpus(machine, error) && event_loop_run(machine->loop, error);
 
     /* Whatever went wrong before is the error; stopping can only add to it. */
@@ -493,11 +499,18 @@ bool machine_run(struct machine *machine, struct machine_result *result, struct 
 
     (void)console_flush(machine->console, CONSOLE_FLUSH_MS * NS_PER_MS);
     machine_log_counters(machine);
+    struct error late = {0};
+    bool reported = machine_stats_report(machine, &late);
     if (!good) {
         machine_fail(machine, error);
         return false;
     }
     *result = machine->result;
+    if (!reported) {
+        *error = late;
+        machine_fail(machine, error);
+        return false;
+    }
     /* A guest that did well is no success if what it said could not be kept. */
     if (is_success(&machine->result) && !console_check(machine->console, error)) {
         machine_fail(machine, error);

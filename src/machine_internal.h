@@ -44,6 +44,7 @@ struct machine {
     struct arena arena;
     enum machine_state state;
     struct event_hub events; /* frozen at the end of the wiring */
+    struct machine_stats *stats;
 
     /* wired once */
     struct plugins plugins;

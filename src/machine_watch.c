@@ -31,7 +31,10 @@ bool machine_watch_create(struct machine *machine, struct error *error)
     struct access_counters *counters =
         arena_alloc(&machine->arena, vcpu_count, stride * sizeof(*counters), error);
 
-    if (!counters)
+    machine->coalesced.events = &machine->events;
+    machine->coalesced.device_writes = arena_alloc(
+        &machine->arena, machine->bus.count + 1, sizeof(*machine->coalesced.device_writes), error);
+    if (!counters || !machine->coalesced.device_writes)
         return false;
     for (uint32_t i = 0; i < vcpu_count; i++)
         machine->vcpus[i].counters.devices = counters + i * stride;

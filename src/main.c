@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -23,6 +24,16 @@ static int finish(const struct options *options, const struct machine_result *re
     return exit_status_of_result(result);
 }
 
+/* Whoever asks for statistics too early (SIGUSR1) gets them once there are some. */
+static void hold_questions(void)
+{
+    sigset_t questions;
+
+    (void)sigemptyset(&questions);
+    (void)sigaddset(&questions, SIGUSR1);
+    (void)sigprocmask(SIG_BLOCK, &questions, NULL);
+}
+
 static int run(const struct options *options, char *const argv[], struct error *error)
 {
     struct log log = {
@@ -33,6 +44,7 @@ static int run(const struct options *options, char *const argv[], struct error *
     };
     struct machine_result result = {.outcome = MACHINE_POWERED_OFF};
 
+    hold_questions();
     if (options->plugins.count > 0 && !plugin_loader_prepare(argv, error))
         return exit_status_of_error(error->code);
     if (options->list_devices)

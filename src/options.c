@@ -117,7 +117,7 @@ bool options_apply(struct option_parser *parser, const struct option_row *row, c
 
     if (row->wanted == NULL && value != NULL)
         return error_set(error, ERROR_USAGE, 0, "--%s takes no value", row->name);
-    if (row->wanted != NULL && (value == NULL || is_empty))
+    if (row->wanted != NULL && (value == NULL ? !row->optional : is_empty))
         return error_set(error, ERROR_USAGE, 0, "--%s needs a value: %s", row->name, row->wanted);
     if (row->set(parser, row, value, error))
         return true;
@@ -153,7 +153,7 @@ static bool parse_long(struct option_parser *parser, const char *argument,
     if (row == NULL)
         return false;
     const char *value = name[length] == '=' ? name + length + 1 : NULL;
-    if (value == NULL && row->wanted != NULL)
+    if (value == NULL && row->wanted != NULL && !row->optional)
         value = take_value(parser, list);
     return options_apply(parser, row, value, error);
 }

@@ -34,6 +34,8 @@ enum watchdog_choice { WATCHDOG_NONE, WATCHDOG_RESET, WATCHDOG_EXIT };
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_PTY, CONSOLE_FILE, CONSOLE_UNIX, CONSOLE_NONE };
 
+enum stats_choice { STATS_OFF, STATS_TEXT, STATS_JSON };
+
 enum memory_backing {
     BACKING_DEFAULT,     /* anonymous, the host's policy for huge pages */
     BACKING_TRANSPARENT, /* anonymous, MADV_HUGEPAGE */
@@ -104,6 +106,13 @@ struct options {
     bool slow_console; /* each access to the UART exits */
     bool dry_run;      /* wire everything, print the machine, run nothing */
     bool quiet, verbose;
+
+    /* what is told of it */
+    enum stats_choice stats;
+    const char *stats_path; /* NULL: standard error */
+    bool latency;
+    const char *latency_path; /* of the picture; NULL: none */
+    bool explain;
 
     /* doctor and bench */
     bool json;

@@ -7,6 +7,7 @@ enum { HELP_COLUMN = 28 };
 #define OPTION_GROUP(heading)
 #define OPTION_VALUE(letter, name, argument, padding, setter, field, wanted, help)                 \
     _Static_assert(sizeof(letter "--" name argument padding) - 1 == HELP_COLUMN, name);
+#define OPTION_MAYBE OPTION_VALUE
 #define OPTION_FLAG(letter, name, padding, setter, field, help)                                    \
     OPTION_VALUE(letter, name, "", padding, setter, field, "", help)
 #define OPTION_NOTE(line)
@@ -48,6 +49,7 @@ static const char armlet_help[] =
 #define OPTION_GROUP(heading) heading ":\n"
 #define OPTION_VALUE(letter, name, argument, padding, setter, field, wanted, help)                 \
     "  " letter "--" name argument padding help "\n"
+#define OPTION_MAYBE OPTION_VALUE
 #define OPTION_FLAG(letter, name, padding, setter, field, help)                                    \
     "  " letter "--" name padding help "\n"
 #define OPTION_NOTE(line) line "\n"
@@ -65,6 +67,7 @@ static const char run_help[] = RUN_USAGE
 #define OPTION_GROUP(heading) heading ":\n"
 #define OPTION_VALUE(letter, name, argument, padding, setter, field, wanted, help)                 \
     "  " letter "--" name argument padding help "\n"
+#define OPTION_MAYBE OPTION_VALUE
 #define OPTION_FLAG(letter, name, padding, setter, field, help)                                    \
     "  " letter "--" name padding help "\n"
 #define OPTION_NOTE(line) line "\n"

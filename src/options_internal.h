@@ -35,6 +35,7 @@ struct option_row {
     const char *name;
     const char *letter; /* "-k, ", or blank for none */
     const char *wanted; /* what its value is, in words; NULL: it takes none */
+    bool optional;      /* it may be left out, and follows the name after '=' only */
     bool (*set)(struct option_parser *parser, const struct option_row *row, const char *value,
                 struct error *error);
     size_t field; /* where it goes, an offset in struct options */

@@ -501,6 +501,28 @@ static bool read_config(struct option_parser *parser, const struct option_row *r
     return path != NULL && options_read_file(parser, path, error);
 }
 
+static bool set_stats(struct option_parser *parser, const struct option_row *row, const char *value,
+                      struct error *error)
+{
+    static const struct choice choices[] = {{"text", STATS_TEXT, DETAIL_NONE},
+                                            {"json", STATS_JSON, DETAIL_NONE}};
+    const char *detail = NULL;
+    const struct choice *choice =
+        choose(row, value ? value : "text", choices, COUNT_OF(choices), &detail, error);
+
+    if (choice == NULL)
+        return false;
+    parser->options->stats = (enum stats_choice)choice->value;
+    return true;
+}
+
+static bool set_latency(struct option_parser *parser, const struct option_row *row,
+                        const char *value, struct error *error)
+{
+    parser->options->latency = true;
+    return value == NULL || set_path(parser, row, value, error);
+}
+
 /* Ends the parsing: what follows doesn't count. */
 static bool ask(struct option_parser *parser, enum command command, struct error *error)
 {
@@ -542,6 +564,13 @@ static bool ask_version(struct option_parser *parser, const struct option_row *r
     {.name = (long_name),                                                                          \
      .letter = (short_text),                                                                       \
      .wanted = (wanted_text),                                                                      \
+     .set = (setter),                                                                              \
+     .field = offsetof(struct options, member)},
+#define OPTION_MAYBE(short_text, long_name, argument, padding, setter, member, wanted_text, help)  \
+    {.name = (long_name),                                                                          \
+     .letter = (short_text),                                                                       \
+     .wanted = (wanted_text),                                                                      \
+     .optional = true,                                                                             \
      .set = (setter),                                                                              \
      .field = offsetof(struct options, member)},
 #define OPTION_FLAG(short_text, long_name, padding, setter, member, help)                          \

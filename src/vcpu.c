@@ -8,11 +8,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kvm_sys.h"
 #include "memory_map.h"
 #include "no_syndrome.h"
 #include "register_dump.h"
+#include "thread_usage.h"
 #include "vcpu_private_lines.h"
 #include "vcpu_registers.h"
 #include "vcpu_watch.h"
@@ -99,6 +101,8 @@ bool vcpu_create(struct vcpu *vcpu, const struct vm *vm, uint32_t index,
         (void)error_add_context(error, "vCPU %u", index);
         goto fail;
     }
+    if (environment->kvm_stats)
+        kvm_stats_open(&vcpu->kvm_stats, vcpu->fd);
     return true;
 
 fail:
@@ -108,6 +112,11 @@ fail:
 
 void vcpu_destroy(struct vcpu *vcpu)
 {
+    struct kvm_stats kvm;
+
+    kvm_stats_read(&vcpu->kvm_stats, &kvm);
+    kvm_stats_add(&vcpu->kvm_before, &kvm);
+    kvm_stats_close(&vcpu->kvm_stats);
     if (vcpu->run)
         kvm_sys_unmap(vcpu->run, vcpu->environment->run_bytes);
     if (vcpu->fd >= 0)
@@ -401,6 +410,8 @@ static void run_watched_loop(struct vcpu *vcpu)
         int result = kvm_sys_run(vcpu->fd);
         vcpu_watch_return(vcpu, &exit, result, -result);
         vcpu_watch_ask(vcpu, &exit);
+        if (vcpu->refused)
+            counter_add(&vcpu->counters.exits[exit.kind], 1); /* and nobody handles it */
         goes_on = !vcpu->refused && handle_exit(vcpu, result);
         if (vcpu->refused) {
             leave_with_dump(vcpu);
@@ -419,10 +430,13 @@ static void *vcpu_thread(void *argument)
     (void)sigaddset(&kick, vcpu_kick_signal());
     (void)pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
     events_set_publisher((uint16_t)vcpu->index);
+    atomic_store(&vcpu->thread_id, gettid());
     if (vcpu_watch_exits(vcpu))
         run_watched_loop(vcpu);
     else
         run_loop(vcpu);
+    atomic_store(&vcpu->thread_id, 0);
+    thread_usage_add_own(&vcpu->usage);
     atomic_store(&vcpu->left, true);
     event_notify_send(vcpu->environment->left);
     return NULL;

@@ -31,6 +31,8 @@
 #include "bus.h"
 #include "coalesced.h"
 #include "exit_filter.h"
+#include "kvm_stats.h"
+#include "latency.h"
 #include "options.h"
 #include "vcpu_features.h"
 #include "vm.h"
@@ -65,6 +67,7 @@ struct vcpu_environment {
     struct log_limit *refused_limit;    /* of accesses that can't be carried out */
     struct event_notify *left;          /* sent by a vCPU's thread that left the loop */
     size_t run_bytes;                   /* of a struct kvm_run's mapping */
+    bool kvm_stats;                     /* what KVM counts is wanted */
     bool can_inject_abort;              /* KVM_CAP_ARM_INJECT_EXT_DABT */
     /* One set a vCPU, by its index, for a VM without a vGIC; else NULL. */
     struct irq_line (*private_lines)[VCPU_PRIVATE_LINES];
@@ -91,8 +94,13 @@ struct vcpu {
     enum vcpu_state state;
     enum vcpu_outcome outcome;
     pthread_t thread;
-    _Atomic bool left; /* the thread is out of the run loop */
-    bool refused;      /* a plugin ends the run; `error` says why */
+    _Atomic bool left;                 /* the thread is out of the run loop */
+    _Atomic pid_t thread_id;           /* while it is in there; 0: it isn't */
+    struct latency *latency;           /* NULL: not asked for */
+    struct thread_usage usage;         /* of threads that have left */
+    struct kvm_stats_reader kvm_stats; /* of the vCPU there is */
+    struct kvm_stats kvm_before;       /* of those before resets */
+    bool refused;                      /* a plugin ends the run; `error` says why */
     struct error error;
     uint32_t private_levels; /* as driven on the private lines: a bit each */
 };

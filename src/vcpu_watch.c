@@ -20,7 +20,7 @@ void vcpu_watch_init(struct vcpu *vcpu)
 
 bool vcpu_watch_exits(const struct vcpu *vcpu)
 {
-    return vcpu->wanted_events & (EVENT_MASK(EVENT_EXIT) | VCPU_ASKS);
+    return vcpu->latency || vcpu->wanted_events & (EVENT_MASK(EVENT_EXIT) | VCPU_ASKS);
 }
 
 static enum exit_kind kind_of_failure(const struct vcpu *vcpu, int os_errno)
@@ -66,7 +66,7 @@ enum exit_kind vcpu_exit_kind(const struct vcpu *vcpu, int result, int os_errno)
 
 static uint64_t now(const struct vcpu *vcpu)
 {
-    return vcpu->environment->events->timed ? ticks_now() : 0;
+    return vcpu->latency || vcpu->environment->events->timed ? ticks_now() : 0;
 }
 
 void vcpu_watch_enter(const struct vcpu *vcpu, struct vcpu_exit *exit)
@@ -81,8 +81,26 @@ void vcpu_watch_return(const struct vcpu *vcpu, struct vcpu_exit *exit, int resu
     exit->kvm_reason = vcpu->run->exit_reason;
 }
 
+static void record_latency(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    size_t source = vcpu->bus->count;
+
+    /* The cursor is still there after an access that hit a device. */
+    if (exit->kind == EXIT_KIND_MMIO) {
+        const struct bus_entry *entry =
+            bus_find(vcpu->bus, &vcpu->cursor, GPA(vcpu->run->mmio.phys_addr));
+
+        if (entry)
+            source = (size_t)(entry - vcpu->bus->entries);
+    }
+    latency_record(vcpu->latency, exit->kind, source, exit->returned - exit->entered,
+                   ticks_now() - exit->returned);
+}
+
 void vcpu_watch_done(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
+    if (vcpu->latency)
+        record_latency(vcpu, exit);
     if (vcpu->wanted_events & EVENT_MASK(EVENT_EXIT)) {
         struct event event = {
             .kind = EVENT_EXIT,

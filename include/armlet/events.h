@@ -18,7 +18,8 @@
  *
  *     EVENT_MACHINE_STATE, EVENT_VCPU_STATE, EVENT_TIMER,
  *     EVENT_CONSOLE_OUTPUT, EVENT_CONSOLE_INPUT, EVENT_ERROR the I/O thread
- *     EVENT_EXIT, EVENT_MMIO, EVENT_HYPERCALL               the vCPU's thread
+ *     EVENT_EXIT, EVENT_HYPERCALL                           the vCPU's thread
+ *     EVENT_MMIO (coalesced writes: whoever drains them)    either
  *     EVENT_IRQ                                             either
  *
  * `publisher` tells which it was. A device that publishes does so while it holds its lock.

@@ -367,6 +367,7 @@ int main(int argc, char **argv)
         {"plugins", plugin_cases},
         {"bench", bench_cases},
         {"traces", trace_cases},
+        {"insight", insight_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;

@@ -267,6 +267,18 @@ void kvm_sys_close(int fd)
     (void)pthread_mutex_unlock(&lock);
 }
 
+ssize_t kvm_sys_read(int fd, void *bytes, size_t count, uint64_t offset)
+{
+    ssize_t result = -EBADF;
+
+    (void)pthread_mutex_lock(&lock);
+    const struct object *object = find_object(fd);
+    if (object && object->kind == OBJECT_STATS)
+        result = fake_kvm_read_stats(&object->fake->vm.vcpus[object->index], bytes, count, offset);
+    (void)pthread_mutex_unlock(&lock);
+    return result_of((int)result);
+}
+
 static struct run_area *make_run_area(const struct object *object, size_t size_bytes)
 {
     struct fake_kvm *fake = object->fake;

@@ -208,6 +208,12 @@ struct fake_kvm {
     char complaint[FAKE_KVM_COMPLAINT_BYTES]; /* the first one */
 };
 
+/*
+ * What KVM's statistics of a vCPU say: exits as often as it ran, and these. There is none of WFE,
+ * and a histogram that nobody asked for.
+ */
+enum { FAKE_STAT_WFI = 7, FAKE_STAT_HVC = 5, FAKE_STAT_HALT_WAIT_NS = 1000 };
+
 /* A host with every capability and device that armlet asks for, and 40-bit addresses. */
 void fake_kvm_init(struct fake_kvm *fake);
 /* Makes it the host of what this thread opens; NULL: there is no /dev/kvm. */

@@ -343,6 +343,7 @@ static const struct call calls[] = {
     {KVM_GET_ONE_REG, ON(VCPU), get_register},
     {KVM_SET_ONE_REG, ON(VCPU), set_register},
     {KVM_SET_VCPU_EVENTS, ON(VCPU), set_events},
+    {KVM_GET_STATS_FD, ON(VCPU), fake_kvm_open_stats},
 };
 
 fake_kvm_handler *fake_kvm_find_handler(enum object_kind kind, unsigned long request)

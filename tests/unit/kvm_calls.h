@@ -7,9 +7,19 @@
 #ifndef TESTS_KVM_CALLS_H
 #define TESTS_KVM_CALLS_H
 
+#include <sys/types.h>
+
 #include "fake_kvm.h"
 
-enum object_kind { OBJECT_NONE, OBJECT_SYSTEM, OBJECT_VM, OBJECT_VCPU, OBJECT_GIC, OBJECT_ITS };
+enum object_kind {
+    OBJECT_NONE,
+    OBJECT_SYSTEM,
+    OBJECT_VM,
+    OBJECT_VCPU,
+    OBJECT_GIC,
+    OBJECT_ITS,
+    OBJECT_STATS
+};
 
 struct object {
     enum object_kind kind;
@@ -28,6 +38,11 @@ bool fake_kvm_is_memory(const struct fake_vm *vm, uint64_t address, uint64_t siz
 bool fake_kvm_absorbs(struct fake_kvm *fake, const struct fake_step *step);
 /* The page of a vCPU's mapping that has the ring, as KVM_CAP_COALESCED_MMIO tells it. */
 enum { FAKE_KVM_RING_PAGE = 1 };
+
+/* fake_kvm_stats.c: what KVM counts of a vCPU. */
+fake_kvm_handler fake_kvm_open_stats;
+ssize_t fake_kvm_read_stats(const struct fake_vcpu *vcpu, void *bytes, size_t count,
+                            uint64_t offset);
 
 /* NULL: a file of this kind doesn't know that request. */
 fake_kvm_handler *fake_kvm_find_handler(enum object_kind kind, unsigned long request);

@@ -426,6 +426,33 @@ START_TEST(nothing_is_parsed_without_argv)
 }
 END_TEST
 
+START_TEST(insight_options)
+{
+    struct options options;
+    struct error error;
+
+    ASSERT_PARSES(&options, "run", "--stats", "--latency", "kernel");
+    ck_assert_int_eq(options.stats, STATS_TEXT);
+    ck_assert_ptr_null(options.stats_path);
+    ck_assert(options.latency && !options.latency_path && !options.explain);
+    ck_assert_str_eq(options.kernel_path, "kernel"); /* and no value of --latency */
+    options_finish(&options);
+
+    ASSERT_PARSES(&options, "run", "--stats=json", "--stats-file", "s.json", "--latency=l.svg",
+                  "--explain");
+    ck_assert_int_eq(options.stats, STATS_JSON);
+    ck_assert_str_eq(options.stats_path, "s.json");
+    ck_assert_str_eq(options.latency_path, "l.svg");
+    ck_assert(options.latency && options.explain);
+    options_finish(&options);
+
+    ck_assert(!PARSE(&options, &error, "run", "--stats=yaml"));
+    ck_assert_str_eq(error.message, "--stats yaml: must be text or json");
+    ck_assert(!PARSE(&options, &error, "run", "--latency="));
+    ck_assert_str_eq(error.message, "--latency needs a value: the picture's file, as latency.svg");
+}
+END_TEST
+
 START_TEST(finish_accepts_zeroed_and_finished_options)
 {
     struct options options;
@@ -463,7 +490,8 @@ START_TEST(help_fits_a_screen_and_help_all_has_every_option)
         const struct option_row *rows = options_rows(commands[i], &count);
         for (size_t row = 0; row < count; row++) {
             char shown[64];
-            (void)snprintf(shown, sizeof(shown), "  %s--%s ", rows[row].letter, rows[row].name);
+            (void)snprintf(shown, sizeof(shown), "  %s--%s%s", rows[row].letter, rows[row].name,
+                           rows[row].optional ? "[=" : " ");
             ck_assert_msg(strstr(help, shown) != NULL, "%s", shown);
         }
         (void)count_lines(help);
@@ -509,6 +537,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(lines, a_refusal_says_what_would_be_right, 0, COUNT_OF(refusals));
     tcase_add_test(lines, a_message_is_one_short_line);
     tcase_add_test(lines, nothing_is_parsed_without_argv);
+    tcase_add_test(lines, insight_options);
     tcase_add_test(lines, finish_accepts_zeroed_and_finished_options);
     tcase_add_test(lines, help_fits_a_screen_and_help_all_has_every_option);
     tcase_add_test(lines, no_two_options_share_a_name);

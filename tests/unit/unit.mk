@@ -15,7 +15,9 @@ unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map s
 events_objects := src/events src/event_kind src/exit_kind src/error tests/unit/fake_ticks
 unit_events     := $(events_objects) src/irq_watch tests/unit/fake_irq
 unit_event_loop := $(events_objects) src/event_loop src/log
-UNIT_TESTS += histogram svg
+UNIT_TESTS += histogram svg stats kvm_stats machine_stats
+stats_objects   := src/stats src/stats_text src/stats_json src/explain src/figures src/json \
+    src/histogram src/latency src/kvm_stats
 unit_histogram  := src/histogram
 unit_svg        := src/histogram src/svg src/json src/figures
 fdt_objects := fdt/fdt_writer fdt/fdt_file fdt/fdt_edit fdt/fdt_overlay src/error
@@ -64,7 +66,9 @@ unit_translate   := src/translate src/guest_memory src/error
 unit_no_syndrome := src/no_syndrome src/mmio_decode src/instruction src/translate \
     src/vcpu_translate src/vcpu_registers src/kvm src/guest_memory src/error src/log \
     tests/unit/no_syndrome_fixture
-fake_kvm_objects := tests/unit/fake_kvm tests/unit/kvm_calls tests/unit/kvm_region_calls
+fake_kvm_objects := tests/unit/fake_kvm tests/unit/kvm_calls tests/unit/kvm_region_calls \
+    tests/unit/fake_kvm_stats
+unit_stats      := $(sort $(stats_objects) src/exit_kind src/arena src/error $(fake_kvm_objects))
 unit_doctor      := src/json src/doctor src/doctor_host src/doctor_kvm src/doctor_memory src/doctor_print \
     src/doctor_map src/exit_status src/error src/memory_map src/kvm src/vm src/vgic \
     src/vcpu_features src/guest_memory tests/unit/doctor_fixture tests/unit/doctor_output \
@@ -73,27 +77,31 @@ unit_kvm  := src/kvm src/vcpu_features src/error $(fake_kvm_objects) tests/unit/
 unit_vm   := $(unit_kvm) src/vm src/guest_memory
 unit_machine_regions := $(sort $(unit_vm) $(events_objects)) src/vm_regions src/coalesced src/bus src/arena src/log \
     src/machine_regions tests/unit/fake_data_cache
-unit_vm_regions := $(unit_vm) src/vm_regions src/coalesced src/bus src/arena src/log
+unit_vm_regions := $(filter-out src/error,$(unit_vm)) src/vm_regions src/coalesced src/bus src/arena src/log \
+    $(events_objects)
 unit_vgic := $(unit_vm) src/vgic src/memory_map
 gicv2_objects := devices/gicv2 devices/gicv2_distributor devices/gicv2_cpu_interface
 gicv2_pair    := $(gicv2_objects) src/error src/log tests/unit/gicv2_model tests/unit/gicv2_pair
 unit_gicv2_model := $(gicv2_pair)
 unit_gicv2 := $(gicv2_objects) src/error src/log tests/unit/fake_irq
 unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
+    src/kvm_stats src/thread_usage src/latency src/histogram \
     src/vcpu_private_lines \
     src/exit_filter \
     src/vcpu_registers \
     src/lifecycle src/event_loop src/register_dump src/no_syndrome src/mmio_decode \
     src/instruction src/translate src/vcpu_translate tests/unit/kvm_guest
 unit_vcpu_watch := $(unit_vcpu)
+unit_kvm_stats := $(unit_vcpu)
 unit_machine := $(sort $(unit_vcpu) $(gicv2_objects) src/machine_irqchip $(options_objects) $(property_objects) $(fdt_objects) \
     $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
-    src/machine_watch src/irq_watch \
+    src/machine_watch src/irq_watch src/machine_stats $(stats_objects) src/svg \
     src/plugin src/plugin_guard src/plugin_path src/plugin_static src/trace src/trace_json \
     src/machine_plan src/machine_fdt src/boot src/memory_backing $(builtin_objects) \
     devices/wall_clock devices/monotonic_clock src/machine_regions tests/unit/fake_data_cache \
     tests/unit/kvm_machine tests/unit/kvm_machine_boot)
 unit_machine_timers  := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
+unit_machine_stats := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
 unit_trace := tests/guest/trace_check $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_plugin := src/plugin_dynamic src/exit_status \
