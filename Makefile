@@ -50,7 +50,8 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/histogram.c src/json.c src/svg.c src/figures.c \
     src/kvm_stats.c src/thread_usage.c src/latency.c src/stats.c src/stats_text.c src/stats_json.c \
     src/explain.c src/machine_stats.c \
-    src/options.c src/options_set.c src/options_file.c src/options_help.c src/options_suggest.c \
+    src/options.c src/options_set.c src/options_features.c src/options_file.c \
+    src/options_help.c src/options_suggest.c \
     src/options_value.c src/options_request.c src/property.c \
     src/machine.c src/machine_devices.c src/machine_power.c src/machine_plan.c src/machine_fdt.c \
     src/boot.c src/memory_map.c src/memory_backing.c src/guest_memory.c src/bus.c src/lifecycle.c \

@@ -80,4 +80,8 @@ bool options_read_file(struct option_parser *parser, const char *path,
 bool options_read_text(struct option_parser *parser, const char *path, char *text,
                        struct error *error) WARN_UNUSED;
 
+/* The setter of --cpu (options_features.c). */
+bool options_set_features(struct option_parser *parser, const struct option_row *row,
+                          const char *value, struct error *error);
+
 #endif

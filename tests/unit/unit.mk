@@ -27,7 +27,7 @@ unit_fdt_overlay := $(unit_fdt_file)
 property_objects := src/property src/options_suggest src/options_value src/error
 unit_bus := src/error src/arena src/bus
 unit_memory := src/error src/guest_memory src/memory_backing
-options_objects := src/options src/options_set src/options_value src/options_file \
+options_objects := src/options src/options_set src/options_features src/options_value src/options_file \
     src/options_help src/options_suggest src/options_request src/event_kind src/error
 unit_options       := $(options_objects)
 unit_property      := $(sort $(property_objects) $(options_objects))
