@@ -22,6 +22,7 @@ enum {
     PATTERN_BYTES = 64,
     EXEC_RUNS_MOST = 20, /* a whole VMM each */
     EXEC_WARM_UP = 2,
+    BOOT_RUNS_MOST = 3,
     MEASURED_CPUS = 2, /* a vCPU on each */
 };
 
@@ -211,8 +212,9 @@ static bool run_guest(struct session *session, const char *command, const char *
                       bool small_pages, struct error *error)
 {
     struct bench_report *report = session->report;
+    const struct vmm_texts texts = {.guest_path = session->guest.path, .words = words};
     const struct vmm_process process = {
-        .arguments = vmm_arguments(&report->arena, command, session->guest.path, words, error),
+        .arguments = vmm_arguments(&report->arena, command, &texts, error),
         .cpus = session->options->bench.vmm ? &session->pinned : NULL,
         .small_pages = small_pages,
         .line = take_line,
@@ -271,40 +273,66 @@ static bool measure_faults(struct session *session, struct error *error)
 
 /* ---- a whole VMM ---- */
 
-static bool measure_exec_time(struct session *session, char *const *arguments, struct error *error)
+static bool time_runs(struct session *session, enum bench_id id, char *const *arguments,
+                      uint32_t warm_up, uint32_t most, struct error *error)
 {
-    uint32_t runs = session->report->runs < EXEC_RUNS_MOST ? session->report->runs : EXEC_RUNS_MOST;
+    uint32_t runs = session->report->runs < most ? session->report->runs : most;
     uint64_t samples[EXEC_RUNS_MOST + EXEC_WARM_UP];
 
-    if (!session->report->results[BENCH_EXEC].chosen)
-        return true;
-    show_progress(session, bench_catalogue[BENCH_EXEC].name);
-    for (uint32_t i = 0; i < runs + EXEC_WARM_UP; i++)
+    show_progress(session, bench_catalogue[id].name);
+    for (uint32_t i = 0; i < runs + warm_up; i++)
         if (!vmm_measure_time(arguments, &samples[i], error))
             return false;
-    return bench_set_samples(session->report, BENCH_EXEC, samples + EXEC_WARM_UP, runs, 1, error);
+    return bench_set_samples(session->report, id, samples + warm_up, runs, 1, error);
 }
 
-static bool measure_exec_memory(struct session *session, char *const *arguments,
-                                struct error *error)
+static bool measure_empty(struct session *session, struct error *error)
 {
+    struct bench_report *report = session->report;
+    const char *vmm = session->options->bench.vmm;
+    const char *command = vmm ? vmm : "/proc/self/exe run --quiet --kernel {guest}";
+    const struct vmm_texts texts = {.guest_path = session->empty.path, .words = "quiet"};
+    char *const *arguments = vmm_arguments(&report->arena, command, &texts, error);
     uint64_t peak = 0;
 
-    if (!session->report->results[BENCH_EXEC_MEMORY].chosen)
+    if (!arguments ||
+        (report->results[BENCH_EXEC].chosen &&
+         !time_runs(session, BENCH_EXEC, arguments, EXEC_WARM_UP, EXEC_RUNS_MOST, error)))
+        return false;
+    if (!report->results[BENCH_EXEC_MEMORY].chosen)
         return true;
-    return vmm_measure_peak(arguments, &peak, error) &&
-           bench_set_samples(session->report, BENCH_EXEC_MEMORY, &peak, 1, 1, error);
+    if (!vmm_measure_peak(arguments, &peak, error))
+        return false;
+    if (peak > 0)
+        return bench_set_samples(report, BENCH_EXEC_MEMORY, &peak, 1, 1, error);
+    bench_skip(report, BENCH_EXEC_MEMORY, "this host doesn't let a process be traced");
+    return true;
+}
+
+static bool measure_boot(struct session *session, struct error *error)
+{
+    struct bench_report *report = session->report;
+    const struct options *options = session->options;
+    const struct vmm_texts texts = {options->kernel_path, options->append, options->initrd_path};
+    const char *command = options->bench.vmm ? options->bench.vmm
+                          : options->initrd_path
+                              ? "/proc/self/exe run --quiet --kernel {guest} --append {words} "
+                                "--initrd {initrd}"
+                              : "/proc/self/exe run --quiet --kernel {guest} --append {words}";
+
+    if (!report->results[BENCH_BOOT].chosen)
+        return true;
+    if (!options->kernel_path) {
+        bench_skip(report, BENCH_BOOT, "needs a kernel: --kernel");
+        return true;
+    }
+    char *const *arguments = vmm_arguments(&report->arena, command, &texts, error);
+    return arguments && time_runs(session, BENCH_BOOT, arguments, 0, BOOT_RUNS_MOST, error);
 }
 
 static bool measure_exec(struct session *session, struct error *error)
 {
-    const char *vmm = session->options->bench.vmm;
-    const char *command = vmm ? vmm : "/proc/self/exe run --quiet --kernel {guest}";
-    char *const *arguments =
-        vmm_arguments(&session->report->arena, command, session->empty.path, "quiet", error);
-
-    return arguments && measure_exec_time(session, arguments, error) &&
-           measure_exec_memory(session, arguments, error);
+    return measure_empty(session, error) && measure_boot(session, error);
 }
 
 /* ---- all ---- */

@@ -46,16 +46,20 @@ void vmm_image_destroy(struct vmm_image *image)
 
 /* ---- its command line ---- */
 
-/* `word` with every "{guest}" and "{words}" replaced. */
-static char *fill_in(struct arena *arena, const char *word, size_t length, const char *guest_path,
-                     const char *words, struct error *error)
+/* `word` with every mark replaced by what it stands for. */
+static char *fill_in(struct arena *arena, const char *word, size_t length,
+                     const struct vmm_texts *texts, struct error *error)
 {
     const struct {
         const char *mark;
         const char *text;
-    } marks[] = {{"{guest}", guest_path}, {"{words}", words}};
+    } marks[] = {{"{guest}", texts->guest_path},
+                 {"{words}", texts->words},
+                 {"{initrd}", texts->initrd_path ? texts->initrd_path : ""}};
     /* Each mark is longer than two characters: the result is no longer than this. */
-    size_t room = length + 1 + length / 2 * (strlen(guest_path) + strlen(words));
+    size_t room =
+        length + 1 +
+        length / 2 * (strlen(marks[0].text) + strlen(marks[1].text) + strlen(marks[2].text));
     char *filled = arena_alloc(arena, room, 1, error);
     size_t used = 0;
 
@@ -76,8 +80,8 @@ static char *fill_in(struct arena *arena, const char *word, size_t length, const
     return filled;
 }
 
-char **vmm_arguments(struct arena *arena, const char *command, const char *guest_path,
-                     const char *words, struct error *error)
+char **vmm_arguments(struct arena *arena, const char *command, const struct vmm_texts *texts,
+                     struct error *error)
 {
     size_t count = 0;
     /* Not more words than every other character begins one, and NULL. */
@@ -88,7 +92,7 @@ char **vmm_arguments(struct arena *arena, const char *command, const char *guest
     for (const char *at = command + strspn(command, " "); *at; at += strspn(at, " ")) {
         size_t length = strcspn(at, " ");
 
-        arguments[count] = fill_in(arena, at, length, guest_path, words, error);
+        arguments[count] = fill_in(arena, at, length, texts, error);
         if (!arguments[count++])
             return NULL;
         at += length;

@@ -3,8 +3,8 @@
  * Other processes that run guests: armlet's own program, or the VMM that --vmm names.
  *
  * A command is words with blanks between them; in a word "{guest}" stands for the path of the
- * guest's Image and "{words}" for its kernel command line. Processes end with this one, however
- * it ends. One thread.
+ * guest's Image, "{words}" for its kernel command line, "{initrd}" for its RAM disk. Processes end
+ * with this one, however it ends. One thread.
  */
 #ifndef ARMLET_SRC_BENCH_VMM_H
 #define ARMLET_SRC_BENCH_VMM_H
@@ -27,9 +27,16 @@ bool vmm_image_create(struct vmm_image *image, const char *name, const uint8_t *
                       struct error *error) WARN_UNUSED;
 void vmm_image_destroy(struct vmm_image *image);
 
+/* What the marks in a command stand for. */
+struct vmm_texts {
+    const char *guest_path;
+    const char *words;
+    const char *initrd_path; /* "{initrd}"; NULL: none */
+};
+
 /* The arguments that `command` becomes, NULL-terminated, in the arena. */
-char **vmm_arguments(struct arena *arena, const char *command, const char *guest_path,
-                     const char *words, struct error *error) WARN_UNUSED;
+char **vmm_arguments(struct arena *arena, const char *command, const struct vmm_texts *texts,
+                     struct error *error) WARN_UNUSED;
 
 struct vmm_process {
     char *const *arguments;

@@ -240,15 +240,16 @@ END_TEST
 START_TEST(words_of_a_command)
 {
     struct arena arena = {0};
-    char **arguments = vmm_arguments(&arena, "  vmm -k {guest}  -p {words} x={words}{guest}{ ",
-                                     "/g", "a b", &error);
+    const struct vmm_texts texts = {"/g", "a b", NULL};
+    char **arguments = vmm_arguments(
+        &arena, "  vmm -k {guest}  -p {words} x={words}{guest}{{initrd} ", &texts, &error);
 
     ck_assert_str_eq(arguments[0], "vmm");
     ck_assert_str_eq(arguments[2], "/g");
     ck_assert_str_eq(arguments[4], "a b");
     ck_assert_str_eq(arguments[5], "x=a b/g{");
     ck_assert_ptr_null(arguments[6]);
-    ck_assert_ptr_null(vmm_arguments(&arena, "", "/g", "", &error)[0]);
+    ck_assert_ptr_null(vmm_arguments(&arena, "", &texts, &error)[0]);
     arena_finish(&arena);
 }
 END_TEST
@@ -373,7 +374,7 @@ START_TEST(from_options_to_a_report_and_a_comparison)
     char command[128];
     char *save = in_directory("saved.json");
     char *output = in_directory("output");
-    struct bench_report *report = new_report("hvc,lpi,sysreg,fault-4k-absent,exec*");
+    struct bench_report *report = new_report("hvc,lpi,sysreg,fault-4k-absent,exec*,boot");
 
     (void)snprintf(command, sizeof(command), "cat %s", guest_lines_path);
     ASSERT_PARSES(&options, "bench", "--settle", "1ms", "--runs", "1", "--vmm", command);
@@ -387,6 +388,7 @@ START_TEST(from_options_to_a_report_and_a_comparison)
     assert_contains(report->results[BENCH_FAULT_4K_ABSENT].skipped, "the VMM takes its memory");
     ck_assert(bench_is_measured(&report->results[BENCH_EXEC]));
     ck_assert(bench_is_measured(&report->results[BENCH_EXEC_MEMORY]));
+    assert_contains(report->results[BENCH_BOOT].skipped, "--kernel");
     FILE *file = fopen(save, "w");
     bench_print_json(file, report);
     ck_assert_int_eq(fclose(file), 0);
