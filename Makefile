@@ -118,7 +118,7 @@ $(O)/arm64/src/bench/bench_guest.o: $(O)/guests/bench $(O)/guests/empty
 $(O)/arm64/src/%.o: src/%.S src/bench/floor_guest.h
 	$(call say,AS,$@)
 	@mkdir -p $(@D)
-	$(Q)$(ARM64_CC) -I$(O)/guests -c -o $@ $<
+	$(Q)$(ARM64_CC) -I$(O) -c -o $@ $<
 
 $(O)/armlet: $(ARM64_OBJECTS) $(O)/arm64/src/plugin_static.o
 	$(call say,LD,$@)
@@ -248,10 +248,29 @@ fuzz:
 	        $(O)/fuzz/corpus-$$name || exit 1; \
 	done
 
+# ---- benchmarks: bench/README.md -------------------------------------------------------------
+BENCH_RUNS ?= 50
+
+.PHONY: bench bench-native
+bench: packages
+	@$(MAKE) --no-print-directory all
+	@LKVM=$(LKVM) bench/run $(O) $(BENCH_RUNS)
+
+# What runs on this machine, at the optimisation of the program.
+NATIVE_SOURCES := bench/native/dispatch.c src/bus.c src/arena.c src/error.c
+
+$(O)/bench/dispatch: $(NATIVE_SOURCES) src/bus.h src/arena.h include/armlet/device.h Makefile
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -Iinclude -Isrc -o $@ $(NATIVE_SOURCES) -lpthread
+
+bench-native: $(O)/bench/dispatch
+	@$(O)/bench/dispatch
+
 # ---- keeping the house in order --------------------------------------------------------------
 FORMATTED := $(wildcard include/armlet/*.h src/*.[ch] src/image/*.[ch] src/bench/*.[ch] \
     devices/*.[ch] fdt/*.[ch] guests/*.[ch] tests/unit/*.[ch] tests/guest/*.[ch] tests/fuzz/*.c \
-    plugins/*.c tests/plugins/*.c)
+    plugins/*.c tests/plugins/*.c bench/native/*.c)
 
 .PHONY: format lint
 format:
@@ -308,6 +327,8 @@ help:
 #: make check-guest  the tests on KVM alone
 #: make coverage     line coverage by all tests together
 #: make lint         format, static analysis, headers, manual pages, duplicates
+#: make bench        all benchmarks in the counted lab, LKVM= a kvmtool to measure beside QEMU
+#: make bench-native what finding a device costs, on this machine
 #: make fuzz         each fuzz target for FUZZ_SECONDS= (30)
 #: make format       rewrite the sources in the project's format
 #: make install      into DESTDIR=, prefix= (/usr/local); also: uninstall, dist, clean, distclean

@@ -5,7 +5,7 @@
     .global builtin_guest
     .type builtin_guest, %object
 builtin_guest:
-    .incbin "info"
+    .incbin "guests/info"
     .size builtin_guest, . - builtin_guest
 
     .global builtin_guest_end

@@ -17,7 +17,7 @@
     .endm
 
     .section .rodata.bench_guest, "a"
-    guest bench_guest, "bench"
-    guest empty_guest, "empty"
+    guest bench_guest, "guests/bench"
+    guest empty_guest, "guests/empty"
 
     .section .note.GNU-stack, "", %progbits
