@@ -31,7 +31,7 @@ enum {
     FAKE_KVM_ZONES = 4,
     FAKE_KVM_REGISTERS = 32,
     FAKE_KVM_ATTRIBUTES = 64,
-    FAKE_KVM_IRQS = 64,
+    FAKE_KVM_IRQS = 8192,
     FAKE_KVM_COMPLAINT_BYTES = 256,
     FAKE_KVM_RUN_BYTES = 8192, /* of a vCPU's mapping, as it is with pages of 4 KiB */
 };

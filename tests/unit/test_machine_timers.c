@@ -8,8 +8,10 @@
 
 Suite *unit_suite(void);
 
-#define WATCHDOG UINT64_C(0x0c011000)
-#define FRAME    UINT64_C(0x08020000)
+#define WATCHDOG    UINT64_C(0x0c011000)
+#define FRAME       UINT64_C(0x08020000)
+#define DUAL_TIMER  UINT64_C(0x0c010000)
+#define TIMER_FRAME UINT64_C(0x0c030000)
 
 enum {
     LOAD = 0x000,
@@ -17,8 +19,14 @@ enum {
     ITCR = 0xf00,
     ITOP = 0xf04,
     TYPER = 0x008,
-    SETSPI_NS = 0x040
+    SETSPI_NS = 0x040,
+    INT_CLR = 0x00c,
+    TIMER2 = 0x020,
+    CNTV_TVAL = 0x038,
+    CNTV_CTL = 0x03c,
 };
+
+enum { PERIODIC = 0xe2, MEETING_STEPS = 1000 };
 
 enum { WATCHDOG_INTID = 146, FRAME_INTID = 80, FRAME_COUNT = 64 };
 
@@ -121,6 +129,32 @@ START_TEST(the_frame_is_there_if_messages_need_it)
 }
 END_TEST
 
+/* Both vCPUs drive both timer devices, whose alarms go off meanwhile; the answer is in sanitizers.
+ */
+START_TEST(vcpus_and_alarms_meet)
+{
+    static struct fake_step steps[2][MEETING_STEPS];
+
+    for (unsigned vcpu = 0; vcpu < 2; vcpu++) {
+        const struct fake_step round[] = {
+            FAKE_WRITE(DUAL_TIMER + vcpu * TIMER2 + LOAD, 4, 2400),
+            FAKE_WRITE(DUAL_TIMER + vcpu * TIMER2 + CONTROL, 4, PERIODIC),
+            FAKE_WRITE(TIMER_FRAME + CNTV_TVAL, 4, 100 * (vcpu + 1)),
+            FAKE_WRITE(TIMER_FRAME + CNTV_CTL, 4, 1),
+            FAKE_WRITE(DUAL_TIMER + (1 - vcpu) * TIMER2 + INT_CLR, 4, 1),
+        };
+        enum { ROUND = sizeof(round) / sizeof(round[0]) };
+
+        for (unsigned i = 0; i < MEETING_STEPS; i++)
+            steps[vcpu][i] = round[i % ROUND];
+        steps[vcpu][MEETING_STEPS - 1] = (struct fake_step)FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN);
+        STEPS(&trial, 0, vcpu, steps[vcpu]);
+    }
+    OPTIONS("-c", "2", "--device", "sp804", "--device", "timer-mmio");
+    trial_check_run(MACHINE_POWERED_OFF, 0);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("machine_timers");
@@ -134,6 +168,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_message_is_a_pulse);
     tcase_add_loop_test(tests, the_frame_is_there_if_messages_need_it, 0,
                         sizeof(frames) / sizeof(frames[0]));
+    tcase_add_test(tests, vcpus_and_alarms_meet);
     suite_add_tcase(suite, tests);
     return suite;
 }
