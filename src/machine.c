@@ -208,7 +208,8 @@ static void on_reset_requested(struct event_notify *notify)
         end(machine, MACHINE_WATCHDOG, 0);
         return;
     }
-    log_line(machine->log, LOG_WARNING, "the guest's watchdog bit: resetting the machine");
+    if (log_limit_pass(&machine->bite_limit))
+        log_line(machine->log, LOG_WARNING, "the guest's watchdog bit: resetting the machine");
     event_loop_stop(machine->loop); /* judge() sees to the rest */
 }
 

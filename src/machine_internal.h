@@ -88,6 +88,7 @@ struct machine {
     struct irq_line reset_request; /* what a watchdog's output leads to */
     struct event_notify reset_requested;
     _Atomic bool reset_request_level;
+    struct log_limit bite_limit;
     bool shutdown_asked;
     int ending_signal; /* the signal that asked for the end, or 0 */
     bool ended;
