@@ -88,6 +88,7 @@ void fake_kvm_init(struct fake_kvm *fake)
         KVM_CAP_ARM_EL1_32BIT,
         KVM_CAP_STEAL_TIME,
         KVM_CAP_IRQFD,
+        KVM_CAP_ARM_USER_IRQ,
         KVM_CAP_IOEVENTFD,
         KVM_CAP_READONLY_MEM,
     };
@@ -338,9 +339,9 @@ static uint64_t now_s(void)
     return (uint64_t)now.tv_sec;
 }
 
-static bool is_line_at(struct fake_kvm *fake, uint64_t intid, bool level)
+/* `irq` as KVM_IRQ_LINE has it. */
+static bool is_line_at(struct fake_kvm *fake, uint64_t irq, bool level)
 {
-    const uint32_t irq = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | (uint32_t)intid;
     bool now = false;
 
     (void)pthread_mutex_lock(&lock);
@@ -431,6 +432,10 @@ static int take_step(struct kvm_run *run, const struct fake_step *step)
     case FAKE_STEP_EXIT:
         run->exit_reason = (uint32_t)step->value;
         return 0;
+    case FAKE_STEP_LEVELS:
+        run->exit_reason = KVM_EXIT_INTR;
+        run->s.regs.device_irq_level = step->value;
+        return -EINTR;
     case FAKE_STEP_ERROR:
         return -(int)step->value;
     case FAKE_STEP_WAIT:
@@ -467,7 +472,7 @@ static int next_step(const struct object *object, bool kickable, const struct fa
     unsigned boot = fake->vm_count - 1;
 
     *step = NULL;
-    if (!vcpu->run || !vcpu->initialised || !fake->vm.gic_initialised) {
+    if (!vcpu->run || !vcpu->initialised || fake->vm.gic_initialised == fake->no_gic) {
         fake_kvm_complain(fake, "vCPU %u runs before it is set up", object->index);
         return -ENOEXEC;
     }

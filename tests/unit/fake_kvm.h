@@ -51,6 +51,7 @@ enum fake_step_kind {
     FAKE_STEP_INTERNAL_ERROR,
     FAKE_STEP_EXIT,
     FAKE_STEP_ERROR,
+    FAKE_STEP_LEVELS,
     FAKE_STEP_HOOK,
 };
 
@@ -69,7 +70,20 @@ struct fake_step {
 /* Goes on when the line is high, or low; one vCPU of a host at a time. */
 #define FAKE_WAIT_IRQ(intid, level)                                                                \
     {                                                                                              \
-        .kind = FAKE_STEP_WAIT_IRQ, .address = (intid), .value = (level)                           \
+        .kind = FAKE_STEP_WAIT_IRQ,                                                                \
+        .address = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | (intid), .value = (level)      \
+    }
+/* The same for the IRQ input of a vCPU, of a host without a GIC. */
+#define FAKE_WAIT_INPUT(vcpu, level)                                                               \
+    {                                                                                              \
+        .kind = FAKE_STEP_WAIT_IRQ,                                                                \
+        .address = (vcpu) << KVM_ARM_IRQ_VCPU_SHIFT | KVM_ARM_IRQ_CPU_IRQ, .value = (level)        \
+    }
+/* KVM_RUN is left since a timer's level, or the PMU's, isn't what it was: a mask of KVM_ARM_DEV_.
+ */
+#define FAKE_LEVELS(mask)                                                                          \
+    {                                                                                              \
+        .kind = FAKE_STEP_LEVELS, .value = (mask)                                                  \
     }
 /* The value that has to be in the run area when the guest goes on, or in a read-only slot. */
 #define FAKE_READ(where, bytes, expected)                                                          \
@@ -178,6 +192,7 @@ struct fake_kvm {
     int api_version;
     size_t run_bytes;
     uint32_t device_types; /* mask of 1 << KVM_DEV_TYPE_... */
+    bool no_gic;           /* vCPUs run without a vGIC, and KVM_IRQ_LINE reaches their inputs */
     bool smccc_filter;     /* KVM_HAS_DEVICE_ATTR on the VM */
     struct {
         long number;

@@ -115,8 +115,10 @@ static int irq_line(struct fake_kvm *fake, const struct object *object, uintptr_
     const struct kvm_irq_level *request = (const void *)argument;
     const uint64_t one = 1;
 
+    bool to_input = request->irq >> KVM_ARM_IRQ_TYPE_SHIFT == KVM_ARM_IRQ_TYPE_CPU;
+
     (void)object;
-    if (!fake->vm.gic_initialised)
+    if (to_input == fake->vm.gic_initialised)
         return -ENXIO;
     if (fake->irq_count < FAKE_KVM_IRQS)
         fake->irqs[fake->irq_count++] = (struct fake_irq_change){request->irq, request->level != 0};
@@ -161,8 +163,10 @@ static int judge_vcpu_attribute(struct fake_kvm *fake, const struct object *obje
 
     switch (request->group) {
     case KVM_ARM_VCPU_PMU_V3_CTRL:
-        if (!has_pmu || !fake->vm.gic_initialised)
+        if (!has_pmu || fake->vm.gic_initialised == fake->no_gic)
             return -ENODEV;
+        if (request->attr == KVM_ARM_VCPU_PMU_V3_IRQ && fake->no_gic)
+            return -EINVAL;
         return request->attr == KVM_ARM_VCPU_PMU_V3_IRQ && (value < FIRST_PPI || value >= FIRST_SPI)
                    ? -EINVAL
                    : 0;
@@ -265,6 +269,8 @@ static int transfer_register(struct fake_kvm *fake, const struct object *object,
                              bool set)
 {
     const uint64_t mpidr = ARM64_SYS_REG(3, 0, 0, 0, 5);
+    const uint64_t pfr0 = ARM64_SYS_REG(3, 0, 0, 4, 0);
+    const uint64_t with_gicv3 = 0x01000011;
     const uint64_t mpidr_res1 = 1U << 31;
     const struct kvm_one_reg *request = (const void *)argument;
     struct fake_vcpu *vcpu = &fake->vm.vcpus[object->index];
@@ -283,6 +289,8 @@ static int transfer_register(struct fake_kvm *fake, const struct object *object,
     }
     if (!reg)
         reg = &none;
+    if (request->id == pfr0 && reg == &none)
+        reg->value[0] = with_gicv3;
     if (request->id == mpidr)
         reg->value[0] = mpidr_res1 | object->index;
     if (set)

@@ -9,7 +9,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast
 UNIT_TESTS += plugin trace
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
-UNIT_TESTS += gicv2 gicv2_model
+UNIT_TESTS += gicv2 gicv2_model gicv2_threads machine_irqchip
 
 unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map src/exit_status
 events_objects := src/events src/event_kind src/exit_kind src/error tests/unit/fake_ticks
@@ -83,6 +83,7 @@ unit_vgic := $(unit_vm) src/vgic src/memory_map
 gicv2_objects := devices/gicv2 devices/gicv2_distributor devices/gicv2_cpu_interface
 gicv2_pair    := $(gicv2_objects) src/error src/log tests/unit/gicv2_model tests/unit/gicv2_pair
 unit_gicv2_model := $(gicv2_pair)
+unit_gicv2_threads := $(gicv2_objects) src/error src/log
 unit_gicv2 := $(gicv2_objects) src/error src/log tests/unit/fake_irq
 unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
     src/kvm_stats src/thread_usage src/latency src/histogram \
@@ -103,6 +104,7 @@ unit_machine := $(sort $(unit_vcpu) $(gicv2_objects) src/machine_irqchip $(optio
 unit_machine_timers  := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_stats := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
+unit_machine_irqchip := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_trace := tests/guest/trace_check $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_plugin := src/plugin_dynamic src/exit_status \
     $(filter-out src/plugin_static tests/unit/kvm_machine_boot,$(unit_machine))
