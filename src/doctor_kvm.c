@@ -87,6 +87,8 @@ static const struct capability capabilities[] = {
      false},
     {"IRQFD", "interrupts out of an eventfd, without a system call of the VMM",
      "raising an interrupt takes a system call", KVM_CAP_IRQFD, FORM_FLAG, false},
+    {"ARM_USER_IRQ", "timers interrupt through a GIC of armlet's own; --irqchip user",
+     "--irqchip user is refused; needs Linux 4.12", KVM_CAP_ARM_USER_IRQ, FORM_FLAG, false},
     {"IOEVENTFD", "a guest's write becomes an eventfd, without a user exit",
      "doorbells of devices cost a user exit", KVM_CAP_IOEVENTFD, FORM_FLAG, false},
     {"COALESCED_MMIO", "a guest's writes are collected in a ring, without user exits",
@@ -251,13 +253,17 @@ static void check_gic(const struct vm *vm, struct report *report)
 
     if (!v3 && v2)
         check_hint(check, "the host has a GICv2: guests have at most %d vCPUs", GICV2_MAX_VCPUS);
-    if (!v3 && !v2)
+    bool user = kvm_check_extension(vm->fd, KVM_CAP_ARM_USER_IRQ);
+    if (!v3 && !v2 && user)
+        check_hint(check, "guests run with armlet's own GICv2: --irqchip user");
+    if (!v3 && !v2 && !user)
         report_fail(report, check, "its KVM has neither GICv3 nor GICv2");
     check = add_gic(report, "GICv2", v2, "8 vCPUs, for guests that know no other; --gic 2");
     if (!v2)
-        check_hint(check, v3 ? "the host's GICv3 can't play a GICv2: guests need to know GICv3"
-                             : "guests can't have interrupts: the host's own interrupt controller "
-                               "is no GIC that KVM can share");
+        check_hint(check, v3     ? "the host's GICv3 can't play a GICv2: --irqchip user does"
+                          : user ? "guests run with armlet's own: --irqchip user"
+                                 : "guests can't have interrupts: the host's own interrupt "
+                                   "controller is no GIC that KVM can share");
     bool its = create_its(vm);
     check = add_gic(report, "ITS", its, "message-signalled interrupts; --its on");
     if (!its)

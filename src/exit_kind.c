@@ -9,6 +9,7 @@ const char *exit_kind_name(enum exit_kind kind)
         [EXIT_KIND_HYPERCALL] = "hypercall",
         [EXIT_KIND_SYSTEM_EVENT] = "system-event",
         [EXIT_KIND_SIGNAL] = "signal",
+        [EXIT_KIND_LEVEL] = "level",
         [EXIT_KIND_AGAIN] = "again",
         [EXIT_KIND_DEBUG] = "debug",
         [EXIT_KIND_FAIL_ENTRY] = "fail-entry",

@@ -26,8 +26,9 @@ bool vcpu_watch_exits(const struct vcpu *vcpu)
 static enum exit_kind kind_of_failure(const struct vcpu *vcpu, int os_errno)
 {
     switch (os_errno) {
-    case EINTR:
-        return EXIT_KIND_SIGNAL;
+    case EINTR: /* nobody sends a signal but vcpu_stop() */
+        return vcpu->has_private_lines && !atomic_load(&vcpu->stop) ? EXIT_KIND_LEVEL
+                                                                    : EXIT_KIND_SIGNAL;
     case EAGAIN:
         return EXIT_KIND_AGAIN;
     case EINVAL:

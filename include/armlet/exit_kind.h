@@ -12,6 +12,7 @@ enum exit_kind {
     EXIT_KIND_HYPERCALL,    /* an SMCCC call that KVM hands on (KVM_EXIT_HYPERCALL) */
     EXIT_KIND_SYSTEM_EVENT, /* PSCI: power-off, reset, crash (KVM_EXIT_SYSTEM_EVENT) */
     EXIT_KIND_SIGNAL,       /* a signal, nearly always vcpu_stop()'s kick (EINTR, KVM_EXIT_INTR) */
+    EXIT_KIND_LEVEL,        /* a timer's or the PMU's level changed, with --irqchip user (EINTR) */
     EXIT_KIND_AGAIN,        /* KVM asks to be called again (EAGAIN) */
     EXIT_KIND_DEBUG,        /* a breakpoint, watchpoint or step (KVM_EXIT_DEBUG) */
     EXIT_KIND_FAIL_ENTRY,   /* the hardware refused to enter (KVM_EXIT_FAIL_ENTRY) */

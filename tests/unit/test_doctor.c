@@ -401,6 +401,11 @@ START_TEST(interrupt_controllers_are_told)
     ck_assert(report_can_run(&fixture.report));
 
     fixture.kvm.device_types = 0;
+    assert_found("GICv3", CHECK_MISSING, "no", "--irqchip user");
+    assert_found("GICv2", CHECK_MISSING, "no", "--irqchip user");
+    ck_assert(report_can_run(&fixture.report));
+
+    fake_kvm_set_capability(&fixture.kvm, KVM_CAP_ARM_USER_IRQ, 0);
     assert_found("GICv3", CHECK_FATAL, "no", "");
     assert_contains(fixture.report.reason, "neither GICv3 nor GICv2");
 }
