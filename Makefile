@@ -74,6 +74,8 @@ devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c \
     devices/sp804.c devices/sp805.c devices/timer_mmio.c devices/gicv2m.c
 devices_SOURCES += devices/testdev.c devices/pl011_fast.c
+devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_worker.c \
+    devices/virtio_rng.c
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
@@ -177,6 +179,7 @@ HARNESS_SOURCES += tests/guest/cases_timers.c
 HARNESS_SOURCES += tests/guest/cases_plugin.c
 HARNESS_SOURCES += tests/guest/cases_bench.c
 HARNESS_SOURCES += tests/guest/cases_trace.c tests/guest/trace_check.c
+HARNESS_SOURCES += tests/guest/cases_virtio.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)
@@ -219,12 +222,13 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image gicv2
+FUZZ_TARGETS := options fdt image gicv2 virtqueue
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
 fuzz_image   := $(image_objects)
 fuzz_gicv2   := $(gicv2_pair)
+fuzz_virtqueue := devices/virtqueue src/guest_memory
 
 # $(call fuzz_program,name)
 define fuzz_program

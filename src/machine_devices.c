@@ -54,7 +54,9 @@ static bool refuse_name(const struct plugins *plugins, const char *name, struct 
 static bool check_alone(const struct machine *machine, const struct device_class *class,
                         struct error *error)
 {
-    if (!memory_map_find_device(class->name) && !class->base.value)
+    const struct region *region = memory_map_find_device(class->name);
+
+    if (region ? memory_map_is_shared(region) : !class->base.value)
         return true;
     for (size_t i = 0; i < machine->choice_count; i++) {
         if (machine->choices[i].class != class)
@@ -140,6 +142,21 @@ static bool take_spis(struct machine *machine, uint32_t count, uint32_t *spi, st
         return error_set(error, ERROR_USAGE, 0, "no interrupt is left for it");
     machine->spis_taken += count;
     *spi = first;
+    return true;
+}
+
+/* The next place in a region for several. */
+static bool take_shared(struct machine *machine, const struct region *region,
+                        struct device_place *place, struct error *error)
+{
+    uint32_t slot = machine->slots_taken;
+
+    if (slot == region->spi_count)
+        return error_set(error, ERROR_USAGE, 0, "there are places for %u in '%s'",
+                         region->spi_count, region->name);
+    machine->slots_taken++;
+    place->base = gpa_add(region->base, slot * (region->size_bytes / region->spi_count));
+    place->spi = (uint32_t)region->spi + slot;
     return true;
 }
 
@@ -230,9 +247,9 @@ static bool place(struct machine *machine, const struct device_class *class,
 {
     const struct region *region = memory_map_find_device(class->name);
 
-    if (region)
-        entry->place.base = region->base;
-    else if (class->base.value && check_place(machine, entry->device, class->base, error))
+    if (region) /* chosen with its SPI */
+        return bus_add(&machine->bus, entry->device, entry->place.base, error);
+    if (class->base.value && check_place(machine, entry->device, class->base, error))
         entry->place.base = class->base;
     else if (class->base.value ||
              !take_room(machine, entry->device->size_bytes, &entry->place.base, error))
@@ -246,9 +263,26 @@ static bool lends_regions(const struct machine *machine, const struct device_cla
     return !machine->options->slow_console || strcmp(class->name, console_device) != 0;
 }
 
+/* Its SPI, and if the memory map has a place for it, that. */
+static bool choose_place(struct machine *machine, const struct device_class *class,
+                         struct device_place *place, struct error *error)
+{
+    const struct region *region = memory_map_find_device(class->name);
+    uint32_t spi_count = class->extra_irqs + 1;
+
+    if (!region)
+        return take_spis(machine, spi_count, &place->spi, error);
+    if (memory_map_is_shared(region)) {
+        assert(spi_count == 1);
+        return take_shared(machine, region, place, error);
+    }
+    assert(region->spi_count == spi_count);
+    *place = (struct device_place){.base = region->base, .spi = (uint32_t)region->spi};
+    return true;
+}
+
 static bool create(struct machine *machine, const struct device_choice *choice, struct error *error)
 {
-    const struct region *region = memory_map_find_device(choice->class->name);
     struct machine_device *entry = &machine->devices[machine->device_count];
     struct machine_regions *regions = &machine->regions[machine->device_count];
     struct device_resources resources = {
@@ -263,12 +297,8 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
         .guest_exit = &machine->guest_exit,
     };
 
-    assert(!region || region->spi_count == choice->class->extra_irqs + 1);
-    if (region)
-        entry->place.spi = (uint32_t)region->spi;
-    else if (!take_spis(machine, choice->class->extra_irqs + 1, &entry->place.spi, error))
-        return false;
-    if (!connect_irqs(machine, choice->class, entry->place.spi, entry, &resources.irq, error))
+    if (!choose_place(machine, choice->class, &entry->place, error) ||
+        !connect_irqs(machine, choice->class, entry->place.spi, entry, &resources.irq, error))
         return false;
     machine_regions_init(regions, &machine->regions_environment, resources.irq);
     entry->device = choice->class->create(&resources, error);

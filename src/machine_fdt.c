@@ -9,7 +9,7 @@
 #include "memory_map.h"
 
 enum {
-    TREE_BYTES = 8192, /* all but the cpu nodes */
+    TREE_BYTES = 16384, /* all but the cpu nodes */
     BYTES_PER_CPU = 256,
     GICV2_CPU_MASK_SHIFT = 8, /* in a PPI's flags: which CPUs it is wired to */
     REG_CELLS = 4,            /* address and size, two cells each */

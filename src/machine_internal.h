@@ -65,8 +65,9 @@ struct machine {
     struct machine_regions *regions; /* of the nth device */
     struct machine_regions_environment regions_environment;
     size_t device_count;
-    uint32_t spis_taken; /* of those from REGION_DEVICES on */
-    uint64_t room_taken; /* in REGION_DEVICES, bytes */
+    uint32_t spis_taken;  /* of those from REGION_DEVICES on */
+    uint64_t room_taken;  /* in REGION_DEVICES, bytes */
+    uint32_t slots_taken; /* in REGION_VIRTIO */
     struct vcpu *vcpus;
     uint64_t *affinities;
     struct vcpu_environment environment;

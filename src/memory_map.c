@@ -18,6 +18,8 @@ static const struct region regions[REGION_COUNT] = {
     [REGION_GPIO] =
         {"gpio", "PL061 GPIO, power key on line 3", {0x09030000}, KIB(4), 7, 1, "pl061"},
     [REGION_PVTIME] = {"pvtime", "stolen time (DEN0057)", {0x090a0000}, KIB(64), NO_SPI, 0, NULL},
+    [REGION_VIRTIO] =
+        {"virtio", "virtio devices, if asked for", {0x0a000000}, KIB(16), 16, 32, "virtio-*"},
     [REGION_TESTDEV] =
         {"testdev", "test device, if asked for", {0x0c000000}, KIB(16), 112, 1, "testdev"},
     [REGION_DUAL_TIMER] = {"dual-timer", "SP804 dual timer", {0x0c010000}, KIB(4), 113, 1, "sp804"},
@@ -35,11 +37,22 @@ const struct region *memory_map_region(enum region_id id)
     return &regions[id];
 }
 
+bool memory_map_is_shared(const struct region *region)
+{
+    return region->device && strchr(region->device, '*');
+}
+
 const struct region *memory_map_find_device(const char *class_name)
 {
-    for (size_t i = 0; i < REGION_COUNT; i++)
-        if (regions[i].device && strcmp(regions[i].device, class_name) == 0)
+    for (size_t i = 0; i < REGION_COUNT; i++) {
+        const char *device = regions[i].device;
+
+        if (!device)
+            continue;
+        if (memory_map_is_shared(&regions[i]) ? strncmp(device, class_name, strlen(device) - 1) == 0
+                                              : strcmp(device, class_name) == 0)
             return &regions[i];
+    }
     return NULL;
 }
 

@@ -7,6 +7,7 @@
 #ifndef ARMLET_SRC_MEMORY_MAP_H
 #define ARMLET_SRC_MEMORY_MAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ enum region_id {
     REGION_RTC,
     REGION_GPIO,
     REGION_PVTIME,
+    REGION_VIRTIO,
     REGION_TESTDEV,
     REGION_DUAL_TIMER,
     REGION_WATCHDOG,
@@ -41,12 +43,16 @@ struct region {
     uint64_t size_bytes; /* the room set aside; 0: as much as is asked for */
     int spi;             /* the first SPI's number (INTID - 32), or NO_SPI */
     uint32_t spi_count;
-    const char *device; /* the class of the device that lives here; NULL: none does */
+    /* The class of the device that lives here; "NAME*": as many as there are SPIs, of classes whose
+     * names begin so; NULL: none does. */
+    const char *device;
 };
 
 const struct region *memory_map_region(enum region_id id);
 /* The region of a class of devices; NULL if it has none, and is placed in REGION_DEVICES. */
 const struct region *memory_map_find_device(const char *class_name);
+/* Whether a region has places for several devices, each with one SPI. */
+bool memory_map_is_shared(const struct region *region);
 
 /* Private peripheral interrupts (INTID - 16), as the Base System Architecture (DEN0094) has them.
  */

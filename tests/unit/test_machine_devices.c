@@ -13,9 +13,10 @@
 
 Suite *unit_suite(void);
 
-#define FREE_BASE UINT64_C(0x0c100000)
+#define FREE_BASE   UINT64_C(0x0c100000)
+#define VIRTIO_BASE UINT64_C(0x0a000000)
 
-enum { FREE_SPI = 120, SCRATCH_EXTRA_IRQS = 2 };
+enum { FREE_SPI = 120, SCRATCH_EXTRA_IRQS = 2, VIRTIO_SPI = 16, VIRTIO_SLOTS = 32 };
 
 /* ---- a device with one register, which moves its lines ---- */
 
@@ -109,8 +110,16 @@ static const struct device_class fixed_class = {
     .create = scratch_create,
 };
 
+static const struct device_class shared_class = {
+    .name = "virtio-scratch",
+    .purpose = "one register among others of its kind",
+    .properties = scratch_rows,
+    .create = scratch_create,
+};
+
 const struct device_class *const builtin_device_classes[] = {
-    &pl011_class, &pl031_class, &pl061_class, &gicv2m_class, &scratch_class, &fixed_class, NULL,
+    &pl011_class,   &pl031_class, &pl061_class,  &gicv2m_class,
+    &scratch_class, &fixed_class, &shared_class, NULL,
 };
 
 /* ---- what is asked for, and what isn't ---- */
@@ -130,6 +139,22 @@ START_TEST(devices_are_placed_one_after_the_other)
 
     ASSERT_PARSES(&trial.options, "run", "-m", "16M", "--console", "none", "--device",
                   "scratch,value=7,size=4097", "--device", "scratch", "--device", "fixed");
+    STEPS(&trial, 0, 0, steps);
+    trial_check_run(MACHINE_POWERED_OFF, 0);
+}
+END_TEST
+
+START_TEST(devices_of_a_kind_share_a_region)
+{
+    static const struct fake_step steps[] = {
+        FAKE_READ(VIRTIO_BASE, 4, 1),          FAKE_READ(VIRTIO_BASE + 0x200, 4, 2),
+        FAKE_WRITE(VIRTIO_BASE + 0x200, 4, 0), FAKE_WAIT_IRQ(GIC_SPI_BASE + VIRTIO_SPI + 1, true),
+        FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN),
+    };
+
+    ASSERT_PARSES(&trial.options, "run", "-m", "16M", "--console", "none", "--device",
+                  "virtio-scratch,value=1,size=0x200", "--device",
+                  "virtio-scratch,value=2,size=0x200");
     STEPS(&trial, 0, 0, steps);
     trial_check_run(MACHINE_POWERED_OFF, 0);
 }
@@ -187,6 +212,13 @@ START_TEST(there_is_an_end_to_room_and_interrupts)
     ck_assert(!trial_run(&trial, &trial.error));
     ck_assert_str_eq(trial.error.message,
                      "cannot create device 'scratch': no interrupt is left for it");
+    static const struct property small = {"size", "0x200"};
+    for (size_t i = 0; i <= VIRTIO_SLOTS; i++)
+        many[i] = (struct option_request){.name = "virtio-scratch", .properties = {&small, 1}};
+    trial.options.devices.count = VIRTIO_SLOTS + 1;
+    ck_assert(!trial_run(&trial, &trial.error));
+    ck_assert_str_eq(trial.error.message,
+                     "cannot create device 'virtio-scratch': there are places for 32 in 'virtio'");
     trial.options.devices = (struct option_request_list){0};
 }
 END_TEST
@@ -218,6 +250,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tests, trial_setup, trial_teardown);
     tcase_add_test(tests, devices_are_placed_one_after_the_other);
+    tcase_add_test(tests, devices_of_a_kind_share_a_region);
     tcase_add_test(tests, what_cant_be_is_told);
     tcase_add_test(tests, there_is_an_end_to_room_and_interrupts);
     tcase_add_test(tests, the_classes_are_listed);

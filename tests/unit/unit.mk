@@ -8,6 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast
 UNIT_TESTS += plugin trace
+UNIT_TESTS += virtqueue virtio_mmio
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 UNIT_TESTS += gicv2 gicv2_model gicv2_threads machine_irqchip
 
@@ -33,11 +34,12 @@ unit_options       := $(options_objects)
 unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
+virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_rng
 builtin_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
-    devices/timer_mmio devices/gicv2m devices/testdev
-device_objects := $(builtin_objects) $(property_objects) src/log tests/unit/fake_irq \
+    devices/timer_mmio devices/gicv2m devices/testdev $(virtio_objects)
+device_objects := $(builtin_objects) $(property_objects) src/log src/guest_memory tests/unit/fake_irq \
     tests/unit/fake_regions \
     tests/unit/fake_console tests/unit/fake_event_loop tests/unit/fake_wall_clock \
     tests/unit/fake_timer_clocks tests/unit/fake_fdt_writer tests/unit/primecell_checks \
@@ -47,6 +49,8 @@ unit_pl011_input := $(device_objects) tests/unit/pl011_fixture
 unit_pl031       := $(device_objects)
 unit_pl061       := $(device_objects)
 unit_testdev     := $(device_objects)
+unit_virtqueue   := devices/virtqueue src/guest_memory tests/unit/virtio_driver
+unit_virtio_mmio := $(device_objects) tests/unit/virtio_driver tests/unit/virtio_bus
 unit_pl011_fast  := $(device_objects) tests/unit/pl011_fixture
 unit_sp804       := $(device_objects)
 unit_sp804_random := $(device_objects)

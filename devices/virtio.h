@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The contract between virtio's transport and the models of devices (Virtual I/O Device 1.2).
+ *
+ * A model embeds a struct virtio as its first member, and says what it is in a struct
+ * virtio_model: which device, which features it offers, what its configuration space reads as, and
+ * how it handles one request. The transport (virtio_mmio.c) has the registers, the negotiation, the
+ * queues and a thread of the device's own: the worker. A doorbell wakes it; no vCPU does a model's
+ * work.
+ *
+ * The transport itself offers VERSION_1, which drivers have to take (there is no legacy interface),
+ * RING_PACKED, INDIRECT_DESC and EVENT_IDX.
+ *
+ * Threads: handle() runs on the worker and may sleep. A driver that resets the device or stops a
+ * queue waits for the request under way, on its vCPU. No lock of the transport's but `work` is held
+ * during handle().
+ */
+#ifndef DEVICES_VIRTIO_H
+#define DEVICES_VIRTIO_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "armlet/device.h"
+#include "virtqueue.h"
+
+enum virtio_device_id { VIRTIO_ID_BLOCK = 2, VIRTIO_ID_ENTROPY = 4 }; /* 5 */
+
+enum { VIRTIO_MOST_QUEUES = 4 };
+
+#define VIRTIO_FEATURE(bit) (UINT64_C(1) << (bit))
+
+/* 6, reserved feature bits */
+enum virtio_feature {
+    VIRTIO_F_INDIRECT_DESC = 28,
+    VIRTIO_F_EVENT_IDX = 29,
+    VIRTIO_F_VERSION_1 = 32,
+    VIRTIO_F_RING_PACKED = 34,
+};
+
+struct virtio;
+
+struct virtio_model {
+    const char *name; /* of the class */
+    enum virtio_device_id id;
+    uint32_t queue_count; /* at most VIRTIO_MOST_QUEUES */
+    /*
+     * Does what the chain asks for and says how many bytes of its writable part it wrote, which is
+     * what the driver is told. Every byte of the chain is the guest's and may change meanwhile.
+     */
+    uint32_t (*handle)(struct virtio *virtio, uint32_t queue, const struct virtqueue_chain *chain);
+    void (*destroy)(struct virtio *virtio); /* frees the model; the worker has ended */
+};
+
+/* 4.2.2, what the driver wrote about one queue */
+struct virtio_queue_registers {
+    uint32_t entries;
+    uint64_t descriptors, driver_area, device_area;
+    bool ready;
+};
+
+/* What the guest sees. */
+struct virtio_registers {
+    uint32_t status;
+    uint32_t interrupt_status;
+    uint32_t device_features_select, driver_features_select;
+    uint64_t driver_features;
+    uint32_t queue_select;
+    struct virtio_queue_registers queues[VIRTIO_MOST_QUEUES];
+};
+
+struct virtio {
+    struct device device;
+    const struct virtio_model *model;
+    const struct guest_memory *memory;
+    struct irq_line *irq;
+    struct log *log;
+
+    /* Constant from virtio_start() on. */
+    uint64_t offered;      /* feature bits */
+    const uint8_t *config; /* the configuration space; reads beyond it are zero */
+    size_t config_bytes;
+
+    /* Lock order: work, then lock. */
+    pthread_mutex_t work; /* guards queues, active, features; the worker holds it at work */
+    pthread_mutex_t lock; /* guards regs, and the level that was driven on irq */
+    struct virtio_registers regs;
+    bool irq_level;
+
+    struct virtqueue queues[VIRTIO_MOST_QUEUES];
+    bool active[VIRTIO_MOST_QUEUES]; /* the worker serves it */
+    uint64_t features;               /* what was negotiated */
+    struct virtqueue_chain chain;    /* the worker's */
+    struct log_limit breaks;
+
+    int doorbell; /* eventfd, which the worker reads */
+    pthread_t worker;
+    bool has_worker;
+    _Atomic unsigned waiting; /* for `work`, which the worker lets go of after this request */
+    _Atomic bool quit;
+};
+
+/* Fills in all but what a model says about features and configuration. No thread runs yet. */
+bool virtio_init(struct virtio *virtio, const struct virtio_model *model,
+                 const struct device_resources *resources, struct error *error) WARN_UNUSED;
+
+/* Starts the worker; what is offered and configured is set. The device may be reset from here on.
+ */
+bool virtio_start(struct virtio *virtio, struct error *error) WARN_UNUSED;
+
+/* Ends the worker and releases all but the model. Allowed at any time after virtio_init(). */
+void virtio_finish(struct virtio *virtio);
+
+/* Whether the driver has taken a feature; in handle(). */
+static inline bool virtio_has(const struct virtio *virtio, unsigned feature)
+{
+    return virtio->features & VIRTIO_FEATURE(feature);
+}
+
+/*
+ * Copies bytes of a chain's readable part, from `offset` on, or to its writable part. False: there
+ * are not so many. The guest may change them meanwhile: what is judged is the copy.
+ */
+bool virtio_copy_from(const struct virtqueue_chain *chain, uint64_t offset, void *to,
+                      size_t size_bytes) WARN_UNUSED;
+bool virtio_copy_to(const struct virtqueue_chain *chain, uint64_t offset, const void *from,
+                    size_t size_bytes) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The registers of a virtio device (Virtual I/O Device 1.2, 2.1, 3.1, 4.2). */
+#include "virtio_mmio.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "armlet/device_regions.h"
+#include "armlet/fdt_writer.h"
+#include "virtio_worker.h"
+
+enum { NO_FILE = -1, HALF_BITS = 32 };
+
+static const uint64_t TRANSPORT_FEATURES =
+    VIRTIO_FEATURE(VIRTIO_F_INDIRECT_DESC) | VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX) |
+    VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
+
+static struct virtio *of(struct device *device)
+{
+    return container_of(device, struct virtio, device);
+}
+
+static void note_bad_access(struct virtio *virtio, enum access_kind kind, uint64_t offset,
+                            uint64_t value)
+{
+    if (!log_limit_pass(&virtio->device.bad_accesses))
+        return;
+    if (kind == ACCESS_READ)
+        log_line(virtio->log, LOG_WARNING, "%s: a read at offset 0x%" PRIx64 " is out of place",
+                 virtio->model->name, offset);
+    else
+        log_line(virtio->log, LOG_WARNING,
+                 "%s: a write of 0x%" PRIx64 " at offset 0x%" PRIx64 " is out of place",
+                 virtio->model->name, value, offset);
+}
+
+/* ---- interrupts ---- */
+
+/* The line is high while there is a cause. The caller holds `lock`. */
+static void update_irq(struct virtio *virtio)
+{
+    bool level = virtio->regs.interrupt_status != 0;
+
+    if (level != virtio->irq_level) {
+        virtio->irq_level = level;
+        irq_line_set(virtio->irq, level);
+    }
+}
+
+void virtio_interrupt(struct virtio *virtio, uint32_t causes)
+{
+    (void)pthread_mutex_lock(&virtio->lock);
+    virtio->regs.interrupt_status |= causes;
+    update_irq(virtio);
+    (void)pthread_mutex_unlock(&virtio->lock);
+}
+
+static void stop_queues(struct virtio *virtio)
+{
+    memset(virtio->active, 0, sizeof(virtio->active));
+}
+
+void virtio_need_reset(struct virtio *virtio, const char *why)
+{
+    stop_queues(virtio);
+    if (log_limit_pass(&virtio->breaks))
+        log_line(virtio->log, LOG_WARNING, "%s: the guest's queue is broken: %s",
+                 virtio->model->name, why);
+    (void)pthread_mutex_lock(&virtio->lock);
+    virtio->regs.status |= VIRTIO_STATUS_NEEDS_RESET;
+    (void)pthread_mutex_unlock(&virtio->lock);
+    virtio_interrupt(virtio, VIRTIO_INTERRUPT_CONFIG);
+}
+
+/* ---- device status; the caller holds `work`, and so the worker rests ---- */
+
+static void reset(struct virtio *virtio)
+{
+    stop_queues(virtio);
+    virtio->features = 0;
+    (void)pthread_mutex_lock(&virtio->lock);
+    virtio->regs = (struct virtio_registers){0};
+    update_irq(virtio);
+    (void)pthread_mutex_unlock(&virtio->lock);
+}
+
+static void start_queues(struct virtio *virtio, const struct virtio_registers *regs)
+{
+    const char *broken = NULL;
+
+    virtio->features = regs->driver_features;
+    for (uint32_t i = 0; i < virtio->model->queue_count; i++) {
+        const struct virtio_queue_registers *queue = &regs->queues[i];
+        const struct virtqueue_layout layout = {
+            .entries = queue->entries,
+            .descriptors = GPA(queue->descriptors),
+            .driver_area = GPA(queue->driver_area),
+            .device_area = GPA(queue->device_area),
+            .packed = virtio_has(virtio, VIRTIO_F_RING_PACKED),
+            .indirect = virtio_has(virtio, VIRTIO_F_INDIRECT_DESC),
+            .event_index = virtio_has(virtio, VIRTIO_F_EVENT_IDX),
+        };
+
+        if (!queue->ready)
+            continue;
+        virtqueue_init(&virtio->queues[i], virtio->memory, &layout);
+        virtio->active[i] = true;
+        if (virtio->queues[i].broken)
+            broken = virtio->queues[i].broken;
+    }
+    if (broken)
+        virtio_need_reset(virtio, broken);
+}
+
+/* 3.1.1: FEATURES_OK stays clear if the driver took what isn't offered, or not VERSION_1. */
+static bool features_are_good(const struct virtio *virtio, uint64_t features)
+{
+    return !(features & ~virtio->offered) && features & VIRTIO_FEATURE(VIRTIO_F_VERSION_1);
+}
+
+/* Which of the bits that the driver set anew may be. */
+static uint32_t allowed_status(const struct virtio *virtio, uint32_t set)
+{
+    const struct virtio_registers *regs = &virtio->regs;
+
+    set &= VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK |
+           VIRTIO_STATUS_DRIVER_OK | VIRTIO_STATUS_FAILED;
+    if (!features_are_good(virtio, regs->driver_features))
+        set &= ~(uint32_t)VIRTIO_STATUS_FEATURES_OK;
+    if (!((regs->status | set) & VIRTIO_STATUS_FEATURES_OK))
+        set &= ~(uint32_t)VIRTIO_STATUS_DRIVER_OK;
+    return set;
+}
+
+/* Bits are only ever added, until all are cleared by a reset. */
+static void write_status(struct virtio *virtio, uint32_t value)
+{
+    virtio_worker_pause(virtio);
+    if (value == 0) {
+        reset(virtio);
+    } else {
+        (void)pthread_mutex_lock(&virtio->lock);
+        uint32_t set = value & ~virtio->regs.status;
+        uint32_t allowed = allowed_status(virtio, set);
+
+        virtio->regs.status |= allowed;
+        const struct virtio_registers regs = virtio->regs;
+        (void)pthread_mutex_unlock(&virtio->lock);
+        if (allowed != set)
+            note_bad_access(virtio, ACCESS_WRITE, VIRTIO_MMIO_STATUS, value);
+        if (regs.status & VIRTIO_STATUS_FAILED)
+            stop_queues(virtio);
+        else if (allowed & VIRTIO_STATUS_DRIVER_OK)
+            start_queues(virtio, &regs);
+    }
+    virtio_worker_resume(virtio);
+}
+
+/* ---- queues ---- */
+
+/* NULL: QueueSel names none. The caller holds `lock`. */
+static struct virtio_queue_registers *selected(struct virtio *virtio)
+{
+    return virtio->regs.queue_select < virtio->model->queue_count
+               ? &virtio->regs.queues[virtio->regs.queue_select]
+               : NULL;
+}
+
+/* A queue is made ready before the device runs, and can be stopped at any time (4.2.3.2). */
+static bool write_queue_ready(struct virtio *virtio, uint32_t value)
+{
+    bool good = false;
+
+    virtio_worker_pause(virtio);
+    (void)pthread_mutex_lock(&virtio->lock);
+    struct virtio_queue_registers *queue = selected(virtio);
+    if (queue && (value == 0 || !(virtio->regs.status & VIRTIO_STATUS_DRIVER_OK))) {
+        queue->ready = value & 1;
+        good = true;
+        if (!queue->ready)
+            virtio->active[virtio->regs.queue_select] = false;
+    }
+    (void)pthread_mutex_unlock(&virtio->lock);
+    virtio_worker_resume(virtio);
+    return good;
+}
+
+static void set_half(uint64_t *number, bool high, uint32_t value)
+{
+    unsigned shift = high ? HALF_BITS : 0;
+
+    *number = (*number & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
+}
+
+/* Where a ready queue is can't be changed. The caller holds `lock`. */
+static bool write_queue(struct virtio *virtio, uint64_t offset, uint32_t value)
+{
+    struct virtio_queue_registers *queue = selected(virtio);
+    bool high = offset & sizeof(uint32_t);
+
+    if (!queue || queue->ready)
+        return false;
+    switch (offset) {
+    case VIRTIO_MMIO_QUEUE_NUM:
+        queue->entries = value;
+        return true;
+    case VIRTIO_MMIO_QUEUE_DESC_LOW:
+    case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+        set_half(&queue->descriptors, high, value);
+        return true;
+    case VIRTIO_MMIO_QUEUE_DRIVER_LOW:
+    case VIRTIO_MMIO_QUEUE_DRIVER_HIGH:
+        set_half(&queue->driver_area, high, value);
+        return true;
+    case VIRTIO_MMIO_QUEUE_DEVICE_LOW:
+    case VIRTIO_MMIO_QUEUE_DEVICE_HIGH:
+        set_half(&queue->device_area, high, value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- accesses ---- */
+
+static bool write_driver_features(struct virtio_registers *regs, uint32_t value)
+{
+    /* Bits from 64 on are of no feature there is. */
+    if (regs->status & VIRTIO_STATUS_FEATURES_OK ||
+        (regs->driver_features_select > 1 && value != 0))
+        return false;
+    if (regs->driver_features_select <= 1)
+        set_half(&regs->driver_features, regs->driver_features_select, value);
+    return true;
+}
+
+static bool write_register(struct virtio *virtio, uint64_t offset, uint32_t value)
+{
+    struct virtio_registers *regs = &virtio->regs;
+
+    switch (offset) {
+    case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+        regs->device_features_select = value;
+        return true;
+    case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+        regs->driver_features_select = value;
+        return true;
+    case VIRTIO_MMIO_DRIVER_FEATURES:
+        return write_driver_features(regs, value);
+    case VIRTIO_MMIO_QUEUE_SEL:
+        regs->queue_select = value;
+        return true;
+    case VIRTIO_MMIO_INTERRUPT_ACK:
+        regs->interrupt_status &= ~value;
+        update_irq(virtio);
+        return true;
+    case VIRTIO_MMIO_SHM_SEL: /* there are no regions to select */
+        return true;
+    default:
+        return write_queue(virtio, offset, value);
+    }
+}
+
+static void virtio_write(struct device *device, uint64_t offset, enum access_width width,
+                         uint64_t value)
+{
+    struct virtio *virtio = of(device);
+    uint32_t word = (uint32_t)value;
+    bool good = false;
+
+    if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_QUEUE_NOTIFY) {
+        good = word < virtio->model->queue_count;
+        if (good)
+            virtio_worker_ring(virtio);
+    } else if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_STATUS) {
+        write_status(virtio, word);
+        good = true;
+    } else if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_QUEUE_READY) {
+        good = write_queue_ready(virtio, word);
+    } else if (width == ACCESS_32_BIT) {
+        (void)pthread_mutex_lock(&virtio->lock);
+        good = write_register(virtio, offset, word);
+        (void)pthread_mutex_unlock(&virtio->lock);
+    }
+    if (!good)
+        note_bad_access(virtio, ACCESS_WRITE, offset, value);
+}
+
+/* Any width, if aligned (4.2.2.2); beyond its end it is zero. */
+static uint64_t read_config(const struct virtio *virtio, uint64_t offset, enum access_width width)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < (unsigned)width && offset + i < virtio->config_bytes; i++)
+        value |= (uint64_t)virtio->config[offset + i] << (8 * i);
+    return value;
+}
+
+static uint32_t offered_half(const struct virtio *virtio)
+{
+    uint32_t select = virtio->regs.device_features_select;
+
+    return select > 1 ? 0 : (uint32_t)(virtio->offered >> (select * HALF_BITS));
+}
+
+/* The caller holds `lock`. */
+static bool read_register(struct virtio *virtio, uint64_t offset, uint32_t *value)
+{
+    const struct virtio_queue_registers *queue = selected(virtio);
+
+    switch (offset) {
+    case VIRTIO_MMIO_MAGIC_VALUE:
+        *value = VIRTIO_MMIO_MAGIC;
+        return true;
+    case VIRTIO_MMIO_VERSION:
+        *value = VIRTIO_MMIO_MODERN;
+        return true;
+    case VIRTIO_MMIO_DEVICE_ID:
+        *value = virtio->model->id;
+        return true;
+    case VIRTIO_MMIO_VENDOR_ID:
+        *value = VIRTIO_VENDOR;
+        return true;
+    case VIRTIO_MMIO_DEVICE_FEATURES:
+        *value = offered_half(virtio);
+        return true;
+    case VIRTIO_MMIO_QUEUE_NUM_MAX:
+        *value = queue ? VIRTQUEUE_MOST_ENTRIES : 0;
+        return true;
+    case VIRTIO_MMIO_QUEUE_READY:
+        *value = queue && queue->ready;
+        return true;
+    case VIRTIO_MMIO_INTERRUPT_STATUS:
+        *value = virtio->regs.interrupt_status;
+        return true;
+    case VIRTIO_MMIO_STATUS:
+        *value = virtio->regs.status;
+        return true;
+    case VIRTIO_MMIO_SHM_LEN_LOW: /* a region that isn't there has this length and base */
+    case VIRTIO_MMIO_SHM_LEN_HIGH:
+    case VIRTIO_MMIO_SHM_BASE_LOW:
+    case VIRTIO_MMIO_SHM_BASE_HIGH:
+        *value = UINT32_MAX;
+        return true;
+    case VIRTIO_MMIO_QUEUE_RESET:       /* not offered */
+    case VIRTIO_MMIO_CONFIG_GENERATION: /* no model changes its configuration */
+        *value = 0;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint64_t virtio_read(struct device *device, uint64_t offset, enum access_width width)
+{
+    struct virtio *virtio = of(device);
+    uint32_t value = 0;
+    bool good = false;
+
+    if (offset >= VIRTIO_MMIO_CONFIG && offset % (uint64_t)width == 0)
+        return read_config(virtio, offset - VIRTIO_MMIO_CONFIG, width);
+    if (width == ACCESS_32_BIT) {
+        (void)pthread_mutex_lock(&virtio->lock);
+        good = read_register(virtio, offset, &value);
+        (void)pthread_mutex_unlock(&virtio->lock);
+    }
+    if (!good)
+        note_bad_access(virtio, ACCESS_READ, offset, 0);
+    return value;
+}
+
+/* ---- from create to destroy ---- */
+
+static void virtio_reset(struct device *device)
+{
+    virtio_worker_pause(of(device));
+    reset(of(device));
+    virtio_worker_resume(of(device));
+}
+
+static void virtio_describe(struct device *device, struct fdt_writer *writer,
+                            const struct device_place *place)
+{
+    fdt_begin_node_at(writer, "virtio_mmio", place->base.value);
+    fdt_prop_string(writer, "compatible", "virtio,mmio");
+    fdt_prop_reg(writer, place->base, device->size_bytes);
+    fdt_prop_spi(writer, place->spi, FDT_IRQ_LEVEL_HIGH);
+    fdt_prop_empty(writer, "dma-coherent");
+    fdt_end_node(writer);
+}
+
+static void virtio_destroy(struct device *device)
+{
+    struct virtio *virtio = of(device);
+
+    virtio_finish(virtio);
+    virtio->model->destroy(virtio);
+}
+
+static const struct device_ops virtio_ops = {
+    .read = virtio_read,
+    .write = virtio_write,
+    .reset = virtio_reset,
+    .describe = virtio_describe,
+    .destroy = virtio_destroy,
+};
+
+bool virtio_init(struct virtio *virtio, const struct virtio_model *model,
+                 const struct device_resources *resources, struct error *error)
+{
+    assert(resources->irq && resources->memory && resources->log);
+    assert(model->queue_count <= VIRTIO_MOST_QUEUES);
+    virtio->device =
+        (struct device){.ops = &virtio_ops, .name = model->name, .size_bytes = VIRTIO_MMIO_BYTES};
+    virtio->model = model;
+    virtio->memory = resources->memory;
+    virtio->irq = resources->irq;
+    virtio->log = resources->log;
+    virtio->offered = TRANSPORT_FEATURES;
+    (void)pthread_mutex_init(&virtio->work, NULL); /* cannot fail with default attributes */
+    (void)pthread_mutex_init(&virtio->lock, NULL);
+    virtio->doorbell = eventfd(0, EFD_CLOEXEC);
+    if (virtio->doorbell < 0)
+        return error_set(error, ERROR_HOST, errno, "eventfd failed");
+    device_regions_add_doorbell(resources->regions, VIRTIO_MMIO_QUEUE_NOTIFY, ACCESS_32_BIT,
+                                virtio->doorbell);
+    return true;
+}
+
+bool virtio_start(struct virtio *virtio, struct error *error)
+{
+    return virtio_worker_start(virtio, error);
+}
+
+void virtio_finish(struct virtio *virtio)
+{
+    virtio_worker_stop(virtio);
+    if (virtio->doorbell != NO_FILE)
+        (void)close(virtio->doorbell);
+    virtio->doorbell = NO_FILE;
+    (void)pthread_mutex_destroy(&virtio->lock);
+    (void)pthread_mutex_destroy(&virtio->work);
+}

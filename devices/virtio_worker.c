@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The thread of a virtio device: waits for the doorbell and serves the queues. */
+#include "virtio_worker.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "virtio_mmio.h"
+
+/* ---- bytes of chains ---- */
+
+/* Copies a part of some segments to a buffer of ours, or from one: the other is NULL. */
+static bool copy(const struct iovec *segments, size_t count, uint64_t offset, uint8_t *to,
+                 const uint8_t *from, size_t size_bytes)
+{
+    size_t done = 0;
+
+    for (size_t i = 0; i < count && done < size_bytes; i++) {
+        if (offset >= segments[i].iov_len) {
+            offset -= segments[i].iov_len;
+            continue;
+        }
+        uint8_t *guest = (uint8_t *)segments[i].iov_base + offset;
+        size_t left = segments[i].iov_len - offset;
+        size_t part = size_bytes - done < left ? size_bytes - done : left;
+
+        if (to)
+            memcpy(to + done, guest, part);
+        else
+            memcpy(guest, from + done, part);
+        done += part;
+        offset = 0;
+    }
+    /* What was copied isn't read again. */
+    __asm__ volatile("" : : : "memory");
+    return done == size_bytes;
+}
+
+bool virtio_copy_from(const struct virtqueue_chain *chain, uint64_t offset, void *to,
+                      size_t size_bytes)
+{
+    return copy(chain->segments, chain->readable_count, offset, to, NULL, size_bytes);
+}
+
+bool virtio_copy_to(const struct virtqueue_chain *chain, uint64_t offset, const void *from,
+                    size_t size_bytes)
+{
+    return copy(chain->segments + chain->readable_count, chain->writable_count, offset, NULL, from,
+                size_bytes);
+}
+
+/* ---- the thread ---- */
+
+/* Serves what is available. False: enough for now, or for ever. */
+static bool serve_some(struct virtio *virtio, uint32_t index)
+{
+    struct virtqueue *queue = &virtio->queues[index];
+    enum virtqueue_state state = VIRTQUEUE_EMPTY;
+    bool any = false;
+
+    while (atomic_load(&virtio->waiting) == 0 &&
+           (state = virtqueue_take(queue, &virtio->chain)) == VIRTQUEUE_TAKEN) {
+        uint32_t written_bytes = virtio->model->handle(virtio, index, &virtio->chain);
+
+        any = true;
+        virtqueue_return(queue, &virtio->chain, written_bytes);
+        if (virtqueue_should_signal(queue))
+            virtio_interrupt(virtio, VIRTIO_INTERRUPT_USED_BUFFER);
+    }
+    if (state == VIRTQUEUE_BROKEN)
+        virtio_need_reset(virtio, queue->broken);
+    return any && state == VIRTQUEUE_EMPTY;
+}
+
+/* Ends when a look at the ring after notifications were turned on finds nothing. */
+static void serve(struct virtio *virtio, uint32_t index)
+{
+    struct virtqueue *queue = &virtio->queues[index];
+
+    do {
+        virtqueue_set_notify(queue, false);
+        while (serve_some(virtio, index))
+            ;
+        virtqueue_set_notify(queue, true);
+    } while (virtio->active[index] && serve_some(virtio, index));
+}
+
+static void *work(void *context)
+{
+    struct virtio *virtio = context;
+    uint64_t rung;
+
+    while (read(virtio->doorbell, &rung, sizeof(rung)) == (ssize_t)sizeof(rung) || errno == EINTR) {
+        (void)pthread_mutex_lock(&virtio->work);
+        for (uint32_t i = 0; i < virtio->model->queue_count; i++)
+            if (virtio->active[i] && atomic_load(&virtio->waiting) == 0)
+                serve(virtio, i);
+        (void)pthread_mutex_unlock(&virtio->work);
+        if (atomic_load(&virtio->quit))
+            break;
+    }
+    return NULL;
+}
+
+bool virtio_worker_start(struct virtio *virtio, struct error *error)
+{
+    int code = pthread_create(&virtio->worker, NULL, work, virtio);
+
+    if (code != 0)
+        return error_set(error, ERROR_HOST, code, "cannot start the thread of '%s'",
+                         virtio->model->name);
+    (void)pthread_setname_np(virtio->worker, virtio->model->name);
+    virtio->has_worker = true;
+    return true;
+}
+
+void virtio_worker_ring(struct virtio *virtio)
+{
+    const uint64_t one = 1;
+
+    (void)!write(virtio->doorbell, &one, sizeof(one));
+}
+
+void virtio_worker_stop(struct virtio *virtio)
+{
+    if (!virtio->has_worker)
+        return;
+    atomic_fetch_add(&virtio->waiting, 1);
+    atomic_store(&virtio->quit, true);
+    virtio_worker_ring(virtio);
+    (void)pthread_join(virtio->worker, NULL);
+    virtio->has_worker = false;
+}
+
+void virtio_worker_pause(struct virtio *virtio)
+{
+    atomic_fetch_add(&virtio->waiting, 1);
+    (void)pthread_mutex_lock(&virtio->work);
+    atomic_fetch_sub(&virtio->waiting, 1);
+}
+
+void virtio_worker_resume(struct virtio *virtio)
+{
+    (void)pthread_mutex_unlock(&virtio->work);
+    /* It may have left work in a queue that goes on. */
+    virtio_worker_ring(virtio);
+}

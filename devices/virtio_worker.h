@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the transport's files share; models include virtio.h alone. */
+#ifndef DEVICES_VIRTIO_WORKER_H
+#define DEVICES_VIRTIO_WORKER_H
+
+#include "virtio.h"
+
+/* virtio_mmio.c: raises interrupt causes. The caller may hold `work`. */
+void virtio_interrupt(struct virtio *virtio, uint32_t causes);
+/* The device can't go on until it is reset (2.1.2). The caller holds `work`. */
+void virtio_need_reset(struct virtio *virtio, const char *why);
+
+bool virtio_worker_start(struct virtio *virtio, struct error *error) WARN_UNUSED;
+/* Waits for the request under way. Allowed if none was started. */
+void virtio_worker_stop(struct virtio *virtio);
+/* Wakes the worker. Any thread. */
+void virtio_worker_ring(struct virtio *virtio);
+/* Takes `work`, as soon as the request under way is done; and gives it back. Not on the worker. */
+void virtio_worker_pause(struct virtio *virtio);
+void virtio_worker_resume(struct virtio *virtio);
+
+#endif
