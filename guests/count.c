@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * So many reads and writes of a device register ("count=N"), and little else: what one costs is the
- * difference between two counts. The register is memory of the test device, if there is one; else
- * GPIOAFSEL of the PL061, which holds what is written and does nothing. With "reads" or "writes" it
- * is those alone; with "operations", as many of other things that a VMM counts follow.
+ * difference between two counts, or what it says its loop took ("TICKS"). The register is memory of
+ * the test device, if there is one; else GPIOAFSEL of the PL061, which holds what is written and
+ * does nothing. With "reads" or "writes" it is those alone; with "operations", as many of other
+ * things that a VMM counts follow.
  */
 #include "armlet/testdev.h"
 #include "guest.h"
@@ -81,14 +82,16 @@ void guest_main(void)
     if (machine.gpio == 0)
         return;
     uint32_t before = read32(word);
+    uint64_t start = ticks_now();
     if (bootargs_has("reads"))
         wrong = reads(word, count);
     else if (bootargs_has("writes"))
         wrong = writes(word, count);
     else
         wrong = both(word, count);
+    uint64_t ticks = ticks_now() - start;
     write32(word, before);
-    print("COUNT %lu\n", count);
+    print("COUNT %lu\nTICKS %lu\n", count, ticks);
     CHECK_EQ(wrong, 0);
     if (bootargs_has("operations"))
         count_operations(count);

@@ -248,7 +248,7 @@ HOT void handle_mmio(struct vcpu *vcpu)
 
     _Static_assert(sizeof(run->mmio.data) == sizeof(value), "an access has at most 8 bytes");
     memcpy(&value, run->mmio.data, sizeof(value));
-    if (__builtin_expect(vcpu->wanted_events & VCPU_WATCHES_ACCESSES, 0))
+    if (EVENTS_COMPILED_IN && __builtin_expect(vcpu->wanted_events & VCPU_WATCHES_ACCESSES, 0))
         (void)vcpu_access(vcpu, address, kind, width, &value);
     else
         (void)carry_out(vcpu, address, kind, width, &value);

@@ -137,10 +137,20 @@ bool events_subscribe(struct event_hub *hub, const struct event_subscriber *subs
 /* From now on events reach them, and nothing changes any more. Before the first vCPU's creation. */
 void events_freeze(struct event_hub *hub);
 
+/*
+ * ARMLET_NO_EVENTS leaves events out. It is for measuring what looking for subscribers costs
+ * (bench/exit-path) and nothing else: nobody is told of anything then.
+ */
+#ifdef ARMLET_NO_EVENTS
+enum { EVENTS_COMPILED_IN = 0 };
+#else
+enum { EVENTS_COMPILED_IN = 1 };
+#endif
+
 /* Whether an event of this kind need be put together. Any thread. */
 static inline bool events_wanted(const struct event_hub *hub, enum event_kind kind)
 {
-    return __builtin_expect((hub->wanted & EVENT_MASK(kind)) != 0, 0);
+    return EVENTS_COMPILED_IN && __builtin_expect((hub->wanted & EVENT_MASK(kind)) != 0, 0);
 }
 
 /* Fills in publisher and ticks, and calls whoever wants the event. Any thread. */

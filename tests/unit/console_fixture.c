@@ -102,6 +102,7 @@ bool create_console(enum console_kind kind, const char *path, struct error *erro
         .kind = kind,
         .path = path,
         .loop = f.loop,
+        .events = &f.events,
         .log = &f.log,
         .command = on_command,
     };

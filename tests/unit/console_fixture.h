@@ -15,6 +15,7 @@ enum { TEXT_BYTES = 4096, MUCH_BYTES = 300000 };
 /* A client that notes what it is told, and an outside that collects what it reads. */
 struct console_fixture {
     struct event_loop *loop;
+    struct event_hub events; /* of a test that looks */
     struct event_timer bound;
     struct console *console;
     struct log log;

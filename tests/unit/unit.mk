@@ -16,7 +16,7 @@ unit_core := src/error src/arena src/lifecycle src/guest_memory src/memory_map s
 events_objects := src/events src/event_kind src/exit_kind src/error tests/unit/fake_ticks
 unit_events     := $(events_objects) src/irq_watch tests/unit/fake_irq
 unit_event_loop := $(events_objects) src/event_loop src/log
-UNIT_TESTS += histogram svg stats kvm_stats machine_stats
+UNIT_TESTS += console_events histogram svg stats kvm_stats machine_stats
 stats_objects   := src/stats src/stats_text src/stats_json src/explain src/figures src/json \
     src/histogram src/latency src/kvm_stats
 unit_histogram  := src/histogram
@@ -61,6 +61,7 @@ unit_terminal := src/terminal src/guardian src/error src/log
 unit_console  := src/console src/console_backend src/console_pty src/console_unix src/event_loop \
     $(sort $(events_objects) $(unit_terminal)) tests/unit/console_fixture
 unit_console_kinds := $(unit_console)
+unit_console_events := $(unit_console)
 image_objects := src/image/image src/image/decompress src/image/elf src/image/zboot \
     src/image/identify src/image/file src/guest_memory src/error
 unit_image       := $(image_objects) tests/unit/image_fixture tests/unit/image_faults \
