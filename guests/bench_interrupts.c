@@ -60,11 +60,6 @@ static const char *need_gic(void)
     return machine.gicd ? NULL : "the device tree has no GIC";
 }
 
-static const char *need_gicv3(void)
-{
-    return machine.gicd && machine.gic_version != 2 ? NULL : "there is no GICv3";
-}
-
 /* ---- SGIs, with interrupts masked ---- */
 
 static void sgi_to_itself(void)
@@ -81,11 +76,15 @@ static uint64_t sgi_self(void)
 /* A target list without a CPU. */
 static uint64_t sgi_none(void)
 {
+    if (machine.gic_version == 2)
+        return BENCH_BATCH_OF(BENCH_BATCH, write32(machine.gicd + GICD_SGIR, 0));
     return BENCH_BATCH_OF(BENCH_BATCH, WRITE_SYSREG(icc_sgi1r_el1, 0));
 }
 
 static uint64_t eoi(void)
 {
+    if (machine.gic_version == 2)
+        return BENCH_BATCH_OF(BENCH_BATCH, write32(machine.gicc + GICC_EOIR, INTID_SPURIOUS));
     return BENCH_BATCH_OF(BENCH_BATCH, WRITE_SYSREG(icc_eoir1_el1, INTID_SPURIOUS));
 }
 
@@ -225,8 +224,8 @@ static uint64_t wfi_timer(void)
 
 const struct benchmark bench_interrupts[] = {
     {.id = BENCH_SGI_SELF, .operations = BENCH_BATCH, .prepare = need_gic, .sample = sgi_self},
-    {.id = BENCH_SGI_NONE, .operations = BENCH_BATCH, .prepare = need_gicv3, .sample = sgi_none},
-    {.id = BENCH_EOI, .operations = BENCH_BATCH, .prepare = need_gicv3, .sample = eoi},
+    {.id = BENCH_SGI_NONE, .operations = BENCH_BATCH, .prepare = need_gic, .sample = sgi_none},
+    {.id = BENCH_EOI, .operations = BENCH_BATCH, .prepare = need_gic, .sample = eoi},
     {.id = BENCH_LPI, .operations = 1, .prepare = lpi_prepare, .sample = lpi},
     {.id = BENCH_IRQFD,
      .operations = 1,
