@@ -13,7 +13,8 @@ void vcpu_drive_private_lines(struct vcpu *vcpu);
 
 /*
  * Tells the guest by ID_AA64PFR0_EL1 that there is no GIC in system registers, if this host lets
- * us. Others trap ICC_SRE_EL1 and read it as zero, which says the same. I/O thread.
+ * us, as Linux does since 6.12. Elsewhere a Linux guest warns of broken firmware, and goes on. I/O
+ * thread.
  */
 void vcpu_hide_gic_registers(struct vcpu *vcpu);
 

