@@ -427,6 +427,32 @@ START_TEST(guests_that_end_too_early)
 }
 END_TEST
 
+START_TEST(options_that_are_wrong)
+{
+    static const struct {
+        const char *arguments[6];
+        const char *message;
+    } wrong[] = {
+        {{"bench", "--runs", "0"}, "--runs 0"},
+        {{"bench", "--runs", "10001"}, "10000"},
+        {{"bench", "--cpu", "-1"}, "--cpu"},
+        {{"bench", "--settle", "soon"}, "--settle soon"},
+        {{"bench", "--filer", "hvc"}, "did you mean '--filter'"},
+        {{"bench", "file"}, "unexpected 'file'"},
+        {{"bench", "--compare", "a"}, "two files"},
+        {{"bench", "--compare", "a", "b", "c"}, "unexpected 'c'"},
+        {{"bench", "--svg"}, "a file that isn't there yet"},
+        {{"bnech"}, "did you mean 'bench'"},
+    };
+
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        ck_assert_msg(!parse(&options, &error, wrong[i].arguments), "%s", wrong[i].message);
+        ck_assert_int_eq(error.code, ERROR_USAGE);
+        assert_contains(error.message, wrong[i].message);
+    }
+}
+END_TEST
+
 START_TEST(cpus_that_may_not_be_used)
 {
     struct bench_report *report = new_report("hvc");
@@ -509,6 +535,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, filters_choose);
     tcase_add_test(tests, from_options_to_a_report_and_a_comparison);
     tcase_add_test(tests, guests_that_end_too_early);
+    tcase_add_test(tests, options_that_are_wrong);
     tcase_add_test(tests, cpus_that_may_not_be_used);
     tcase_add_test(tests, files_are_neither_lost_nor_left);
     tcase_add_test(tests, reports_that_cannot_be_read);
