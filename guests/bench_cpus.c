@@ -13,9 +13,9 @@ static struct {
 
 static const char *need_two(void)
 {
-    if (machine.cpu_count < BENCH_CPUS)
-        return "the machine has one vCPU";
-    return bench_has_two_cpus() ? NULL : "the vCPUs would take turns on one host CPU";
+    if (!bench_has_two_cpus())
+        return "vCPUs would take turns on one host CPU";
+    return machine.cpu_count < BENCH_CPUS ? "the machine has one vCPU" : NULL;
 }
 
 static bool has_begun(void *context)

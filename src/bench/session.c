@@ -191,9 +191,10 @@ static void write_command(const struct session *session, const char *extra,
                           char command[COMMAND_BYTES])
 {
     (void)snprintf(command, COMMAND_BYTES,
-                   "/proc/self/exe run --quiet --kernel {guest} --append {words} --cpus 2 "
-                   "--memory 256M --device testdev --its %s --pin %d,%d %s",
-                   floor_has_its() ? "on" : "off", session->cpus[0], session->cpus[1], extra);
+                   "/proc/self/exe run --quiet --kernel {guest} --append {words} --memory 256M "
+                   "--device testdev --its %s --cpus %u --pin %d,%d %s",
+                   floor_has_its() ? "on" : "off", session->cpu_count, session->cpus[0],
+                   session->cpus[1], extra);
 }
 
 static bool judge_end(const struct session *session, const char *name, int status,
