@@ -222,13 +222,16 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image gicv2 virtqueue
+FUZZ_TARGETS := options fdt image gicv2 virtqueue timers
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
 fuzz_image   := $(image_objects)
 fuzz_gicv2   := $(gicv2_pair)
 fuzz_virtqueue := devices/virtqueue src/guest_memory
+fuzz_timers  := devices/sp804 devices/sp805 devices/timer_mmio devices/timer_alarm devices/primecell \
+    src/error src/log tests/unit/fake_event_loop tests/unit/fake_irq tests/unit/fake_timer_clocks \
+    tests/unit/fake_fdt_writer
 
 # $(call fuzz_program,name)
 define fuzz_program
