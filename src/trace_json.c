@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #define NS_PER_S UINT64_C(1000000000)
+#define METADATA "__metadata" /* the category that the format gives it */
 
 /* Groups of tracks, and the tracks; the numbers are ours, and no two tracks share one. */
 enum {
@@ -63,17 +64,19 @@ struct track {
     unsigned group, number;
 };
 
-static void put_head(FILE *file, const char *name, const char *phase, struct track track)
+static void put_head(FILE *file, const char *name, const char *phase, struct track track,
+                     const char *category)
 {
     (void)fputs(",\n{\"name\":", file);
     put_text(file, name);
-    (void)fprintf(file, ",\"ph\":\"%s\",\"pid\":%u,\"tid\":%u", phase, track.group, track.number);
+    (void)fprintf(file, ",\"ph\":\"%s\",\"pid\":%u,\"tid\":%u,\"cat\":\"%s\"", phase, track.group,
+                  track.number, category);
 }
 
 static void put_instant(const struct trace_json *json, const char *name, struct track track,
                         uint64_t ticks)
 {
-    put_head(json->file, name, "i", track);
+    put_head(json->file, name, "i", track, "event");
     put_time(json->file, "ts", nanoseconds(json, ticks));
     (void)fputs(",\"s\":\"t\"", json->file);
 }
@@ -82,19 +85,21 @@ static void put_instant(const struct trace_json *json, const char *name, struct 
 
 static void name_group(FILE *file, unsigned group, const char *name)
 {
-    (void)fprintf(
-        file, ",\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%u,\"args\":{\"name\":", group);
+    (void)fprintf(file,
+                  ",\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%u,\"cat\":\"" METADATA
+                  "\",\"args\":{\"name\":",
+                  group);
     put_text(file, name);
     (void)fputs("}}", file);
 }
 
 static void name_track(FILE *file, struct track track, const char *name)
 {
-    put_head(file, "thread_name", "M", track);
+    put_head(file, "thread_name", "M", track, METADATA);
     (void)fputs(",\"args\":{\"name\":", file);
     put_text(file, name);
     (void)fputs("}}", file);
-    put_head(file, "thread_sort_index", "M", track);
+    put_head(file, "thread_sort_index", "M", track, METADATA);
     (void)fprintf(file, ",\"args\":{\"sort_index\":%u}}", track.number);
 }
 
@@ -167,10 +172,9 @@ static void put_exit(const struct trace_json *json, const struct event *event,
     (void)snprintf(name, sizeof(name), "%s%s%s", reason, access ? " " : "",
                    access ? name_of_device(access->mmio.device) : "");
     put_head(json->file, name, "X",
-             (struct track){GROUP_VCPUS, TRACK_VCPU + (unsigned)event->publisher});
+             (struct track){GROUP_VCPUS, TRACK_VCPU + (unsigned)event->publisher}, "exit");
     put_time(json->file, "ts", start_ns);
     put_time(json->file, "dur", end_ns - start_ns);
-    (void)fputs(",\"cat\":\"exit\"", json->file);
     if (access)
         (void)fprintf(json->file,
                       ",\"args\":{\"access\":\"%s\",\"address\":\"0x%08" PRIx64 "\",\"value\":"

@@ -14,7 +14,7 @@
 
 /* How each of our files begins, by which it is known again. */
 #define TRACE_JSON_START                                                                           \
-    "[\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"args\":{\"name\":\"vCPUs\"}}"
+    "[\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"cat\":\"__metadata\",\"args\":{\"name\":\"vCPUs\"}}"
 
 struct trace_json {
     FILE *file;

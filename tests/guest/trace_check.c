@@ -11,7 +11,8 @@ enum { MAX_TRACKS = 2048, MAX_DEPTH = 16, TEXT_BYTES = 64, GROUP_VCPUS = 1 };
 
 /* The members of an element that mean something. */
 struct record {
-    char name[TEXT_BYTES], phase[TEXT_BYTES], scope[TEXT_BYTES], args_name[TEXT_BYTES];
+    char name[TEXT_BYTES], phase[TEXT_BYTES], category[TEXT_BYTES];
+    char scope[TEXT_BYTES], args_name[TEXT_BYTES];
     uint64_t ts, dur; /* ns */
     uint64_t pid, tid, args_count;
     bool has_ts, has_dur, has_pid, has_tid, has_args;
@@ -186,7 +187,10 @@ static bool take_member(struct checker *checker, const char *key, void *context)
     const struct {
         const char *key;
         char *text;
-    } texts[] = {{"name", record->name}, {"ph", record->phase}, {"s", record->scope}};
+    } texts[] = {{"name", record->name},
+                 {"ph", record->phase},
+                 {"cat", record->category},
+                 {"s", record->scope}};
     const struct {
         const char *key;
         uint64_t *number;
@@ -195,7 +199,6 @@ static bool take_member(struct checker *checker, const char *key, void *context)
                    {"dur", &record->dur, &record->has_dur},
                    {"pid", &record->pid, &record->has_pid},
                    {"tid", &record->tid, &record->has_tid}};
-    char other[TEXT_BYTES];
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (strcmp(key, texts[i].key) == 0)
@@ -205,8 +208,6 @@ static bool take_member(struct checker *checker, const char *key, void *context)
             *numbers[i].there = true;
             return take_number(checker, numbers[i].number);
         }
-    if (strcmp(key, "cat") == 0)
-        return take_string(checker, other);
     if (strcmp(key, "args") != 0)
         return wrong(checker, "an unknown member '%s'", key);
     record->has_args = true;
@@ -272,8 +273,8 @@ static bool keep_timed(struct checker *checker, const struct record *record)
     struct track *track = find_track(checker, record);
     bool is_slice = strcmp(record->phase, "X") == 0;
 
-    if (!record->has_ts || !record->has_pid || !record->has_tid || !record->name[0] || !track)
-        return wrong(checker, "a record without name, ts, pid or tid");
+    if (!record->has_ts || !record->has_pid || !record->has_tid || !track)
+        return wrong(checker, "a record without ts, pid or tid");
     if (record->pid / 1000 == GROUP_VCPUS && record->ts < track->last_ts)
         return wrong(checker, "time goes back on track %llu",
                      (unsigned long long)(record->tid / 1000));
@@ -301,6 +302,8 @@ static bool take_record(struct checker *checker)
     if (!take_object(checker, take_member, &record))
         return false;
     checker->summary->records++;
+    if (!record.name[0] || !record.category[0])
+        return wrong(checker, "a record without a name or category");
     if (strcmp(record.phase, "M") == 0)
         return keep_name(checker, &record);
     if (strcmp(record.phase, "X") == 0 || strcmp(record.phase, "i") == 0)

@@ -386,20 +386,22 @@ END_TEST
 static void check_bad(const char *records, const char *why)
 {
     static char whole[4096];
-    int bytes = snprintf(whole, sizeof(whole),
-                         "%s},\n"
-                         "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,\"tid\":100,"
-                         "\"args\":{\"name\":\"vCPU 0\"}},\n%s\n]\n",
-                         "[{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"args\":{\"name\":"
-                         "\"vCPUs\"}",
-                         records);
+    int bytes = snprintf(
+        whole, sizeof(whole),
+        "%s},\n"
+        "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,\"tid\":100,\"cat\":\"m\","
+        "\"args\":{\"name\":\"vCPU 0\"}},\n%s\n]\n",
+        "[{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"cat\":\"m\",\"args\":{\"name\":"
+        "\"vCPUs\"}",
+        records);
 
     ck_assert(!trace_check(whole, (size_t)bytes, &summary));
     ck_assert_msg(strstr(summary.why, why), "'%s' is no '%s'", summary.why, why);
 }
 
 #define SLICE(ts, dur)                                                                             \
-    "{\"name\":\"x\",\"ph\":\"X\",\"pid\":1,\"tid\":100,\"ts\":" ts ",\"dur\":" dur "}"
+    "{\"name\":\"x\",\"ph\":\"X\",\"cat\":\"c\",\"pid\":1,\"tid\":100,\"ts\":" ts ",\"dur\":" dur  \
+    "}"
 
 START_TEST(the_check_finds_what_is_wrong)
 {
@@ -408,10 +410,16 @@ START_TEST(the_check_finds_what_is_wrong)
     check_bad(SLICE("03", "1"), "no number");
     check_bad(SLICE("3.", "1"), "no digit");
     check_bad(SLICE("3", "1") ",", "no object");
-    check_bad("{\"name\":\"x\",\"ph\":\"X\",\"pid\":1,\"tid\":101,\"ts\":1,\"dur\":1}", "no name");
-    check_bad("{\"name\":\"x\",\"ph\":\"X\",\"pid\":1,\"tid\":100,\"ts\":1}", "without a duration");
-    check_bad("{\"name\":\"x\",\"ph\":\"i\",\"pid\":1,\"tid\":100,\"ts\":1}", "without a scope");
-    check_bad("{\"name\":\"x\",\"ph\":\"B\",\"pid\":1,\"tid\":100,\"ts\":1}", "of phase");
+    check_bad(
+        "{\"name\":\"x\",\"ph\":\"X\",\"cat\":\"c\",\"pid\":1,\"tid\":101,\"ts\":1,\"dur\":1}",
+        "no name");
+    check_bad("{\"name\":\"x\",\"ph\":\"X\",\"cat\":\"c\",\"pid\":1,\"tid\":100,\"ts\":1}",
+              "without a duration");
+    check_bad("{\"name\":\"x\",\"ph\":\"i\",\"cat\":\"c\",\"pid\":1,\"tid\":100,\"ts\":1}",
+              "without a scope");
+    check_bad("{\"name\":\"x\",\"ph\":\"B\",\"cat\":\"c\",\"pid\":1,\"tid\":100,\"ts\":1}",
+              "of phase");
+    check_bad("{\"name\":\"x\",\"ph\":\"X\"}", "without a name or category");
     check_bad("{\"name\":\"x\\q\"}", "no escape");
     check_bad("{\"name\":\"x\n\"}", "control character");
     check_bad("{\"nome\":\"x\"}", "unknown member");

@@ -111,6 +111,8 @@ unit_machine_stats := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_irqchip := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_trace := tests/guest/trace_check $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
+UNIT_TESTS += plugin_static
+unit_plugin_static := src/plugin_static src/plugin_path src/error
 unit_plugin := src/plugin_dynamic src/exit_status \
     $(filter-out src/plugin_static tests/unit/kvm_machine_boot,$(unit_machine))
 UNIT_TESTS += bench bench_session
