@@ -261,9 +261,11 @@ uint64_t gicv2_acknowledged(const struct gicv2 *gic, uint32_t cpu, uint32_t inti
     return counter_read(&gic->acknowledged[cpu][intid]);
 }
 
-void gicv2_bad_access(struct gicv2 *gic, const struct device *device, enum access_kind kind,
+void gicv2_bad_access(struct gicv2 *gic, struct device *device, enum access_kind kind,
                       uint64_t offset, enum access_width width)
 {
+    /* Each frame of each CPU counts, and all together are logged at a limited rate. */
+    (void)log_limit_pass(&device->bad_accesses);
     if (log_limit_pass(&gic->bad_access) && gic->config.log)
         log_line(gic->config.log, LOG_WARNING,
                  "%s: %u-bit %s at offset 0x%" PRIx64 " is no register", device->name,

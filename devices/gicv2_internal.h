@@ -131,7 +131,7 @@ void gicv2_update_all(struct gicv2 *gic);
 void gicv2_pend_sgi(struct gicv2 *gic, uint32_t target, uint32_t sgi, uint32_t source);
 
 /* Counts an access that no register answers, and logs some. Without the lock. */
-void gicv2_bad_access(struct gicv2 *gic, const struct device *device, enum access_kind kind,
+void gicv2_bad_access(struct gicv2 *gic, struct device *device, enum access_kind kind,
                       uint64_t offset, enum access_width width);
 
 #endif

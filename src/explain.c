@@ -100,7 +100,7 @@ static bool explain_time(const struct stats *stats, struct paragraph *out)
     say(out, "%u vCPU%s for %s: %s of CPU time in the guest and in armlet, %s in the host's kernel",
         stats->vcpu_count, stats->vcpu_count == 1 ? "" : "s", duration(&words, stats->elapsed_ns),
         duration(&words, usage.user_ns), duration(&words, usage.system_ns));
-    if (kvm_stats_has(&kvm, KVM_STAT_HALT_WAIT_NS) && kvm_stats_has(&kvm, KVM_STAT_WFI))
+    if (kvm_stats_has(&kvm, KVM_STAT_HALT_WAIT_NS) && kvm.values[KVM_STAT_WFI] > 0)
         say(out, "; asleep for %s, in %s WFIs", duration(&words, kvm.values[KVM_STAT_HALT_WAIT_NS]),
             count(&words, kvm.values[KVM_STAT_WFI]));
     say(out, ".");

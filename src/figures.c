@@ -31,7 +31,10 @@ static void format_ns(double ns, bool whole, char text[static FIGURE_TIME_BYTES]
 
 void figure_ns(double ns, char text[static FIGURE_TIME_BYTES])
 {
-    format_ns(ns, false, text);
+    if (ns > 0)
+        format_ns(ns, false, text);
+    else
+        memcpy(text, "0", sizeof("0"));
 }
 
 void figure_round_ns(double ns, char text[static FIGURE_TIME_BYTES])

@@ -12,7 +12,7 @@ enum {
     FIGURE_COUNT_BYTES = 32,
 };
 
-/* A duration with three digits: "16.0 ns", "1.25 µs", "3600 s". */
+/* A duration with three digits: "16.0 ns", "1.25 µs", "3600 s"; "0" for none at all. */
 void figure_ns(double ns, char text[static FIGURE_TIME_BYTES]);
 /* The same without a fraction, from 1 ns on: for the numbers of an axis. */
 void figure_round_ns(double ns, char text[static FIGURE_TIME_BYTES]);

@@ -167,6 +167,18 @@ static const struct machine_device *find_device(const struct machine *machine,
     return NULL;
 }
 
+/* A device that each CPU has one of counts in each. */
+static uint64_t count_bad_accesses(const struct machine *machine, const struct bus_entry *entry)
+{
+    uint64_t count = 0;
+
+    if (!entry->banks)
+        return atomic_load(&entry->device->bad_accesses.count);
+    for (uint32_t i = 0; i < machine->bus.view_count; i++)
+        count += atomic_load(&entry->banks[i]->bad_accesses.count);
+    return count;
+}
+
 static void take_devices(const struct machine *machine)
 {
     struct stats_irq *irq = machine->stats->irqs;
@@ -181,7 +193,7 @@ static void take_devices(const struct machine *machine)
             .base = entry->base.value,
             .index = i,
             .coalesced_writes = counter_read(&machine->coalesced.device_writes[i]),
-            .bad_accesses = atomic_load(&entry->device->bad_accesses.count),
+            .bad_accesses = count_bad_accesses(machine, entry),
             .irqs = irq,
             .irq_count = irq_count,
         };

@@ -169,23 +169,23 @@ static void put_head(FILE *out, const struct stats *stats)
     if (stats->boots > 1)
         (void)fprintf(out, ", %u boots", stats->boots);
     (void)fputs("\n\n", out);
+    if (column_count(stats) == 0)
+        return;
     put_label(out, 0, "");
-    put_right(out, column_count(stats) ? "all vCPUs" : "", NUMBER_COLUMNS);
+    put_right(out, "all vCPUs", NUMBER_COLUMNS);
     for (uint32_t i = 0; i < column_count(stats); i++) {
         char text[FIGURE_COUNT_BYTES];
 
         (void)snprintf(text, sizeof(text), "vCPU %u", i);
         put_right(out, text, NUMBER_COLUMNS);
     }
-    (void)fputs(column_count(stats) ? "\n" : "", out);
+    (void)fputc('\n', out);
 }
 
 static void put_vcpus(FILE *out, const struct stats *stats)
 {
     const struct line all = {1, "exits to armlet", exits, 0, FORM_COUNT};
 
-    if (column_count(stats) == 0)
-        (void)fputc('\n', out);
     put_line(out, stats, &all, true);
     for (unsigned kind = 0; kind < EXIT_KIND_COUNT; kind++) {
         const struct line line = {2, exit_kind_name(kind), exits_of, kind, FORM_COUNT};

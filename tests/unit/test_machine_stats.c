@@ -215,6 +215,42 @@ START_TEST(a_dry_run_makes_no_file)
 }
 END_TEST
 
+static void *run_beside(void *context)
+{
+    struct trial *self = context;
+
+    fake_kvm_install(&self->fake);
+    self->thread = pthread_self();
+    return trial_run(self, &self->error) ? self : NULL;
+}
+
+START_TEST(two_machines_count_apart)
+{
+    static const struct fake_step little[] = {FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN)};
+    static struct trial other;
+    pthread_t threads[2];
+    void *good[2];
+
+    trial_init(&other);
+    OPTIONS("--stats=json");
+    ASSERT_PARSES(&other.options, "run", "-m", "16M", "--console", "none", "--stats=json",
+                  "--latency");
+    STEPS(&trial, 0, 0, busy);
+    STEPS(&other, 0, 0, little);
+    ck_assert_int_eq(pthread_create(&threads[0], NULL, run_beside, &trial), 0);
+    ck_assert_int_eq(pthread_create(&threads[1], NULL, run_beside, &other), 0);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], &good[i]), 0);
+        ck_assert_ptr_nonnull(good[i]);
+    }
+    ck_assert(LOGGED("\"exits\": 6,"));
+    ck_assert(LOGGED("\"latency\": null"));
+    ck_assert_ptr_nonnull(strstr(trial_read(&other, other.log.fd), "\"exits\": 1,"));
+    ck_assert_ptr_nonnull(strstr(trial_read(&other, other.log.fd), "\"ticks_per_second\""));
+    trial_finish(&other);
+}
+END_TEST
+
 /* ---- SIGUSR1 ---- */
 
 static time_t now_s(void)
@@ -290,6 +326,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, what_cant_be_written_is_told_before_the_run);
     tcase_add_test(tests, a_disk_that_is_full_is_told);
     tcase_add_test(tests, a_dry_run_makes_no_file);
+    tcase_add_test(tests, two_machines_count_apart);
     tcase_add_test(tests, a_signal_asks_at_any_time);
     tcase_add_test(tests, a_terminal_in_raw_mode_gets_carriage_returns);
     suite_add_tcase(suite, tests);

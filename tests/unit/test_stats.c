@@ -148,6 +148,7 @@ START_TEST(the_table_of_many_vcpus_has_sums)
     counters[0].exits[EXIT_KIND_MMIO] = 2;
     ck_assert(PRINTS(stats_print_text, "armlet: 64 vCPUs, 10.0 s so far, 3 boots\n"));
     ck_assert(!PRINTS(stats_print_text, "vCPU 0"));
+    ck_assert(!PRINTS(stats_print_text, " \n"));
     ck_assert(PRINTS(stats_print_text, " 128\n"));
     ck_assert(PRINTS(stats_print_text, "KVM's own counters: n/a\n"));
 }
@@ -251,6 +252,7 @@ END_TEST
 START_TEST(sleep_is_told_where_it_is_known)
 {
     vcpus[0].kvm.known = 1U << KVM_STAT_HALT_WAIT_NS | 1U << KVM_STAT_WFI;
+    ck_assert(!explains("asleep"));
     vcpus[0].kvm.values[KVM_STAT_HALT_WAIT_NS] = 9 * NS_PER_S;
     vcpus[0].kvm.values[KVM_STAT_WFI] = 4321;
     ck_assert(explains("asleep for 9.00 s, in 4,321 WFIs."));

@@ -266,6 +266,38 @@ START_TEST(writes_arrive_in_order_and_as_they_were)
 }
 END_TEST
 
+static unsigned told;
+
+static void hear(void *context, const struct event *event)
+{
+    (void)context;
+    told++;
+    ck_assert_int_eq(event->mmio.access, ACCESS_WRITE);
+    ck_assert_ptr_eq(event->mmio.device, told == 1 ? &sink.device : NULL);
+    ck_assert_uint_eq(event->mmio.value, told == 1 ? 0x34 : 9);
+}
+
+START_TEST(writes_are_counted_and_told)
+{
+    const struct event_subscriber subscriber = {.notify = hear, .wanted = EVENT_MASK(EVENT_MMIO)};
+    struct event_hub hub = {0};
+    uint64_t writes[1] = {0};
+
+    ck_assert(events_subscribe(&hub, &subscriber, &error));
+    events_freeze(&hub);
+    told = 0;
+    coalesced.events = &hub;
+    coalesced.device_writes = writes;
+    ck_assert(coalesced_begin(&coalesced));
+    append(DEVICE_BASE, 1, 0x1234);
+    append(DEVICE_BASE + 0x1000, 4, 9);
+    coalesced_drain(&coalesced);
+    ck_assert_uint_eq(told, 2);
+    ck_assert_uint_eq(writes[0], 1);
+    coalesced.events = NULL;
+}
+END_TEST
+
 START_TEST(the_ring_goes_round)
 {
     ck_assert(coalesced_begin(&coalesced));
@@ -325,6 +357,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(rings, setup_ring, teardown_ring);
     tcase_add_test(rings, nothing_is_looked_at_before_it_begins);
     tcase_add_test(rings, writes_arrive_in_order_and_as_they_were);
+    tcase_add_test(rings, writes_are_counted_and_told);
     tcase_add_test(rings, the_ring_goes_round);
     tcase_add_test(rings, the_last_writes_of_a_vm_arrive);
     tcase_add_test(rings, a_host_without_a_ring_has_none);
