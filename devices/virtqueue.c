@@ -123,6 +123,20 @@ static bool add_segment(struct virtqueue *queue, struct virtqueue_chain *chain,
     return false;
 }
 
+/* From a ring or table of this queue's form; of a packed one `next` is the buffer ID. */
+static struct descriptor read_descriptor(const struct virtqueue *queue, const uint8_t *at)
+{
+    struct packed_descriptor packed;
+    struct descriptor split;
+
+    if (!queue->packed) {
+        copy_once(&split, at, sizeof(split));
+        return split;
+    }
+    copy_once(&packed, at, sizeof(packed));
+    return (struct descriptor){packed.address, packed.length, packed.flags, packed.id};
+}
+
 /*
  * The descriptors of a table elsewhere: of a split ring they are linked (2.7.5.3), of a packed one
  * they lie in order, and only WRITE counts of their flags (2.8.7).
@@ -131,7 +145,6 @@ static bool add_table(struct virtqueue *queue, struct virtqueue_chain *chain,
                       const struct descriptor *indirect)
 {
     uint32_t count = indirect->length / (uint32_t)sizeof(struct descriptor);
-    struct descriptor descriptor = {.next = 0};
     struct span table;
 
     if (!queue->indirect || indirect->flags & DESCRIPTOR_NEXT ||
@@ -141,7 +154,9 @@ static bool add_table(struct virtqueue *queue, struct virtqueue_chain *chain,
         return false;
     }
     for (uint32_t i = 0, taken = 0; taken < count; taken++) {
-        copy_once(&descriptor, table.data + i * sizeof(descriptor), sizeof(descriptor));
+        const struct descriptor descriptor =
+            read_descriptor(queue, table.data + i * sizeof(descriptor));
+
         if (!queue->packed && descriptor.flags & DESCRIPTOR_INDIRECT) {
             queue->broken = "an indirect table is within another";
             return false;
@@ -192,11 +207,11 @@ static enum virtqueue_state take_split(struct virtqueue *queue, struct virtqueue
 
     chain->id = next;
     for (;;) {
-        struct descriptor descriptor;
-
         if (next >= queue->entries)
             return broken(queue, "a descriptor's index is beyond the table");
-        copy_once(&descriptor, queue->descriptors + next * sizeof(descriptor), sizeof(descriptor));
+        const struct descriptor descriptor =
+            read_descriptor(queue, queue->descriptors + next * sizeof(descriptor));
+
         if (!add_descriptor(queue, chain, &descriptor))
             return VIRTQUEUE_BROKEN;
         if (!(descriptor.flags & DESCRIPTOR_NEXT))
@@ -220,17 +235,16 @@ static enum virtqueue_state take_packed(struct virtqueue *queue, struct virtqueu
     if (available != queue->available_wrap || used == available)
         return VIRTQUEUE_EMPTY;
     do {
-        struct packed_descriptor raw;
-
         if (chain->entries == queue->entries)
             return broken(queue, "a chain is longer than the queue, or a loop");
-        copy_once(&raw, queue->descriptors + position * sizeof(raw), sizeof(raw));
-        const struct descriptor descriptor = {raw.address, raw.length, raw.flags, 0};
+        const struct descriptor descriptor =
+            read_descriptor(queue, queue->descriptors + position * sizeof(descriptor));
+
         if (!add_descriptor(queue, chain, &descriptor))
             return VIRTQUEUE_BROKEN;
         chain->entries++;
-        chain->id = raw.id; /* the last one's counts */
-        more = raw.flags & DESCRIPTOR_NEXT;
+        chain->id = descriptor.next; /* the last one's counts */
+        more = descriptor.flags & DESCRIPTOR_NEXT;
         position = position + 1 == queue->entries ? 0 : position + 1;
         if (position == 0)
             queue->available_wrap = !queue->available_wrap;

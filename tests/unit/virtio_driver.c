@@ -43,12 +43,18 @@ static void fill_table(struct virtio_driver *driver, const struct driver_buffer 
                        size_t count)
 {
     struct descriptor *table = virtio_driver_at(driver, DRIVER_TABLE);
+    struct packed_descriptor *packed = virtio_driver_at(driver, DRIVER_TABLE);
 
     for (size_t i = 0; i < count; i++) {
-        bool more = i + 1 < count && !driver->layout.packed;
+        bool more = i + 1 < count;
 
-        table[i] = (struct descriptor){DRIVER_BASE + buffers[i].offset, buffers[i].size_bytes,
-                                       flags_of(&buffers[i], more), (uint16_t)(i + 1)};
+        if (driver->layout.packed) /* no NEXT, and an ID that says nothing (2.8.7) */
+            packed[i] =
+                (struct packed_descriptor){DRIVER_BASE + buffers[i].offset, buffers[i].size_bytes,
+                                           UINT16_MAX, flags_of(&buffers[i], false)};
+        else
+            table[i] = (struct descriptor){DRIVER_BASE + buffers[i].offset, buffers[i].size_bytes,
+                                           flags_of(&buffers[i], more), (uint16_t)(i + 1)};
     }
 }
 
