@@ -69,6 +69,15 @@ bool options_own(struct options *options, char *text, struct error *error) WARN_
 bool options_add_request(struct options *options, const char *text,
                          struct option_request_list *list, struct error *error) WARN_UNUSED;
 
+/* The same for what is named by a file: adds a request for `name` whose property `key` is that. */
+bool options_add_implied(struct option_parser *parser, const char *text, const char *name,
+                         const char *key, struct option_request_list *list,
+                         struct error *error) WARN_UNUSED;
+
+/* The path as seen from the directory of the options file; NULL: out of memory. */
+const char *options_resolve_path(struct option_parser *parser, const char *path,
+                                 struct error *error) WARN_UNUSED;
+
 /* Applies all options of the file at `path`. Fails with ERROR_FILE if it can't be read. */
 bool options_read_file(struct option_parser *parser, const char *path,
                        struct error *error) WARN_UNUSED;

@@ -89,3 +89,23 @@ bool options_add_request(struct options *options, const char *text,
     list->count++;
     return true;
 }
+
+bool options_add_implied(struct option_parser *parser, const char *text, const char *name,
+                         const char *key, struct option_request_list *list, struct error *error)
+{
+    if (!options_add_request(parser->options, text, list, error))
+        return false;
+    struct option_request *request = &list->items[list->count - 1];
+    struct property_list *given = &request->properties;
+    const char *path = options_resolve_path(parser, request->name, error);
+    if (!path)
+        return false;
+    struct property *items = calloc(given->count + 1, sizeof(*items));
+    if (!own_bytes(parser->options, items, error))
+        return false;
+    items[0] = (struct property){.key = key, .value = path};
+    for (size_t i = 0; i < given->count; i++)
+        items[i + 1] = given->items[i];
+    *request = (struct option_request){name, {items, given->count + 1}};
+    return true;
+}

@@ -55,7 +55,8 @@ static const struct choice *choose(const struct option_row *row, const char *val
 }
 
 /* A path of an options file starts at the directory of that file. */
-static const char *resolve_path(struct option_parser *parser, const char *path, struct error *error)
+const char *options_resolve_path(struct option_parser *parser, const char *path,
+                                 struct error *error)
 {
     char *resolved = NULL;
 
@@ -80,7 +81,7 @@ static bool set_flag(struct option_parser *parser, const struct option_row *row,
 static bool set_path(struct option_parser *parser, const struct option_row *row, const char *value,
                      struct error *error)
 {
-    const char *path = resolve_path(parser, value, error);
+    const char *path = options_resolve_path(parser, value, error);
 
     if (path == NULL)
         return false;
@@ -116,7 +117,7 @@ static bool add_overlay(struct option_parser *parser, const struct option_row *r
                         const char *value, struct error *error)
 {
     struct options *options = parser->options;
-    const char *path = resolve_path(parser, value, error);
+    const char *path = options_resolve_path(parser, value, error);
 
     (void)row;
     if (path == NULL)
@@ -143,6 +144,15 @@ static bool add_device(struct option_parser *parser, const struct option_row *ro
     return options_add_request(options, value, &options->devices, error);
 }
 
+/* A disk is a device whose property is the image. */
+static bool add_disk(struct option_parser *parser, const struct option_row *row, const char *value,
+                     struct error *error)
+{
+    (void)row;
+    return options_add_implied(parser, value, "virtio-blk", "path", &parser->options->devices,
+                               error);
+}
+
 /* A plugin that was installed is given by its name alone, and is no path. */
 static bool add_plugin(struct option_parser *parser, const struct option_row *row,
                        const char *value, struct error *error)
@@ -154,7 +164,7 @@ static bool add_plugin(struct option_parser *parser, const struct option_row *ro
         return false;
     const char **name = &plugins->items[plugins->count - 1].name;
     if (strpbrk(*name, "/.") != NULL)
-        *name = resolve_path(parser, *name, error);
+        *name = options_resolve_path(parser, *name, error);
     return *name != NULL;
 }
 
@@ -289,7 +299,7 @@ static bool set_console(struct option_parser *parser, const struct option_row *r
 
     if (choice == NULL)
         return false;
-    if (path != NULL && (path = resolve_path(parser, path, error)) == NULL)
+    if (path != NULL && (path = options_resolve_path(parser, path, error)) == NULL)
         return false;
     parser->options->console = (enum console_kind)choice->value;
     parser->options->console_path = path;
@@ -311,7 +321,8 @@ static bool set_backing(struct option_parser *parser, const struct option_row *r
 
     if (choice == NULL)
         return false;
-    if (choice->detail == DETAIL_PATH && (path = resolve_path(parser, detail, error)) == NULL)
+    if (choice->detail == DETAIL_PATH &&
+        (path = options_resolve_path(parser, detail, error)) == NULL)
         return false;
     if (choice->detail == DETAIL_SIZE && detail != NULL) {
         if (!options_parse_size(detail, &page_bytes, error))
@@ -411,7 +422,7 @@ static bool set_pin(struct option_parser *parser, const struct option_row *row, 
 static bool read_config(struct option_parser *parser, const struct option_row *row,
                         const char *value, struct error *error)
 {
-    const char *path = resolve_path(parser, value, error);
+    const char *path = options_resolve_path(parser, value, error);
 
     (void)row;
     return path != NULL && options_read_file(parser, path, error);

@@ -130,6 +130,26 @@ START_TEST(devices_on_the_command_line)
 }
 END_TEST
 
+START_TEST(disks_on_the_command_line)
+{
+    struct options options;
+
+    ASSERT_PARSES(&options, "run", "--device", "one", "--disk", "a,,b.img", "--disk=c,ro,serial=7");
+    ck_assert_uint_eq(options.devices.count, 3);
+    ck_assert_str_eq(options.devices.items[1].name, "virtio-blk");
+    ck_assert_uint_eq(options.devices.items[1].properties.count, 1);
+    check_property(&options.devices.items[1], 0, "path", "a,b.img");
+    ck_assert_str_eq(options.devices.items[2].name, "virtio-blk");
+    ck_assert_uint_eq(options.devices.items[2].properties.count, 3);
+    check_property(&options.devices.items[2], 0, "path", "c");
+    check_property(&options.devices.items[2], 1, "ro", "on");
+    check_property(&options.devices.items[2], 2, "serial", "7");
+    options_finish(&options);
+    ck_assert(!PARSE(&options, &error, "run", "--disk", ",ro"));
+    ck_assert_int_eq(error.code, ERROR_USAGE);
+}
+END_TEST
+
 START_TEST(devices_that_say_nothing)
 {
     static const char *const wrong[] = {"one,", "one,a,,,", "one,=1", ",a=1"};
@@ -156,6 +176,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, unknown_keys_are_told);
     tcase_add_test(tests, a_list_is_judged_without_a_target);
     tcase_add_test(tests, devices_on_the_command_line);
+    tcase_add_test(tests, disks_on_the_command_line);
     tcase_add_test(tests, devices_that_say_nothing);
     suite_add_tcase(suite, tests);
     return suite;

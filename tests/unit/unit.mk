@@ -8,7 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast
 UNIT_TESTS += plugin trace
-UNIT_TESTS += virtqueue virtio_mmio
+UNIT_TESTS += virtqueue virtio_mmio virtio_blk
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 UNIT_TESTS += gicv2 gicv2_model gicv2_threads machine_irqchip
 
@@ -34,7 +34,7 @@ unit_options       := $(options_objects)
 unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
-virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_rng
+virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_rng devices/virtio_blk devices/disk_image
 builtin_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
@@ -51,6 +51,8 @@ unit_pl061       := $(device_objects)
 unit_testdev     := $(device_objects)
 unit_virtqueue   := devices/virtqueue src/guest_memory tests/unit/virtio_driver
 unit_virtio_mmio := $(device_objects) tests/unit/virtio_driver tests/unit/virtio_bus
+unit_virtio_blk  := $(unit_virtio_mmio)
+unit_LDFLAGS_virtio_blk := -Wl,--wrap=fdatasync,--wrap=fallocate
 unit_pl011_fast  := $(device_objects) tests/unit/pl011_fixture
 unit_sp804       := $(device_objects)
 unit_sp804_random := $(device_objects)

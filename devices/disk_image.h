@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A disk's image on the host: a raw file or a block device.
+ *
+ * It is locked (open file description locks, fcntl(2)): one that is written to is open once, one
+ * that is only read may be so many times. It is never created, truncated or made longer.
+ *
+ * Functions that do input and output give 0 or an errno. They sleep. One thread at a time.
+ */
+#ifndef DEVICES_DISK_IMAGE_H
+#define DEVICES_DISK_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "armlet/error.h"
+
+enum { DISK_SECTOR_BYTES = 512, DISK_MOST_SEGMENTS = 256 };
+
+struct disk_image_config {
+    const char *path; /* lives as long as the image */
+    bool read_only;
+    bool direct; /* around the host's page cache where requests are aligned to 4 KiB */
+    bool raw;    /* raw, whatever its first bytes look like */
+};
+
+struct disk_image {
+    const char *path;
+    int fd;
+    int direct_fd; /* -1: none */
+    bool read_only;
+    uint64_t size_bytes;           /* a multiple of a sector, not 0 */
+    uint32_t block_bytes;          /* what the host reads and writes at least */
+    uint32_t physical_block_bytes; /* what it does so without reading first */
+    bool lost; /* a flush failed: what was acknowledged may be gone, and no flush succeeds again */
+};
+
+/* Fails with ERROR_FILE, also for images of other formats than raw. */
+bool disk_image_open(struct disk_image *image, const struct disk_image_config *config,
+                     struct error *error) WARN_UNUSED;
+void disk_image_close(struct disk_image *image);
+
+/* All segments, or an error; EIO for what is beyond the end. At most DISK_MOST_SEGMENTS. */
+int disk_image_read(const struct disk_image *image, uint64_t offset, const struct iovec *segments,
+                    size_t count) WARN_UNUSED;
+int disk_image_write(const struct disk_image *image, uint64_t offset, const struct iovec *segments,
+                     size_t count) WARN_UNUSED;
+
+/* What was written before survives a loss of power. */
+int disk_image_flush(struct disk_image *image) WARN_UNUSED;
+
+/* Gives the range back to the host, as far as that can; what it reads as is undefined. */
+int disk_image_discard(const struct disk_image *image, uint64_t offset,
+                       uint64_t size_bytes) WARN_UNUSED;
+/* The range reads as zeros; with `unmap` the host may get it back. */
+int disk_image_write_zeroes(const struct disk_image *image, uint64_t offset, uint64_t size_bytes,
+                            bool unmap) WARN_UNUSED;
+
+#endif
