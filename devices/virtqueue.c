@@ -342,7 +342,7 @@ bool virtqueue_should_signal(struct virtqueue *queue)
     if (queue->broken || since == 0)
         return false;
     queue->signalled = queue->returned;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __sync_synchronize();
     return queue->packed ? should_signal_packed(queue, since) : should_signal_split(queue, since);
 }
 
@@ -377,5 +377,5 @@ void virtqueue_set_notify(struct virtqueue *queue, bool on)
     else
         set_notify_split(queue, on);
     if (on)
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        __sync_synchronize();
 }
