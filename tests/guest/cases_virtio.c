@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Virtio devices: with Linux's drivers, and with guests that are none's friend. */
-#include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -87,6 +87,15 @@ static int disk_has_what_was_written(void)
     return good;
 }
 
+static int disk_has_its_length(void)
+{
+    uint8_t *bytes = read_disk(DISK_PATH);
+    bool good = bytes && word(bytes + EXT4_SUPERBLOCK + EXT4_MAGIC_AT) == EXT4_MAGIC;
+
+    free(bytes);
+    return good;
+}
+
 static int disk_is_unchanged(void)
 {
     uint8_t *now = read_disk(DISK_PATH);
@@ -153,6 +162,17 @@ const struct guest_case virtio_cases[] = {
                EXPECT("CHECK written nothing"), EXPECT("CHECK errors 0")},
      .prepare = copy_disk,
      .after = disk_is_unchanged},
+    {.name = "virtio-blk, stopped while it writes",
+     .arguments = {LINUX("6.1", "diskwrites"), "-c", "2", "--disk", DISK_PATH},
+     .steps = {EXPECT("CHECK recovered 0"), EXPECT("CHECK wrote 5"), SIGNAL(SIGTERM),
+               EXPECT("asking the guest to shut down"), SIGNAL(SIGTERM)},
+     .status = 128 + SIGTERM,
+     .prepare = copy_disk,
+     .after = disk_has_its_length},
+    {.name = "virtio-blk, across a reboot",
+     .arguments = {LINUX("6.1", "diskreboot"), "--disk", DISK_PATH},
+     .steps = {EXPECT("CHECK recovered 0"), EXPECT("CHECK recovered 1")},
+     .prepare = copy_disk},
     {.name = "virtio-blk and a hostile driver",
      .arguments = {HOSTILE("-q")},
      .steps = {EXPECT("PASS virtio_hostile")},
