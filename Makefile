@@ -88,7 +88,7 @@ PLUGIN_FLAGS := -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -Iinclude -fPIC -shared -fv
 
 GUESTS += testdev chars
 GUESTS += sp804 sp805 timer_mmio gicv2m
-GUESTS += gic_modes
+GUESTS += gic_modes pmu
 GUESTS += sample
 GUESTS += virtio_hostile
 

@@ -49,6 +49,16 @@ int has_vgicv2(void)
     return has;
 }
 
+static int has_pmu(void)
+{
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    int has = kvm >= 0 && ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_ARM_PMU_V3) > 0;
+
+    if (kvm >= 0)
+        (void)close(kvm);
+    return has;
+}
+
 int lacks_vgicv2(void)
 {
     return !has_vgicv2();
@@ -138,6 +148,16 @@ const struct guest_case irqchip_cases[] = {
      .arguments = {GUEST("timer"), USER},
      .steps = PASSES("timer"),
      .forbidden = "FAIL"},
+    {.name = "userspace GIC, performance counters",
+     .arguments = {GUEST("pmu"), USER, "--cpu", "pmu=on"},
+     .steps = PASSES("pmu"),
+     .forbidden = "FAIL",
+     .needs = has_pmu},
+    {.name = "KVM's GIC, performance counters",
+     .arguments = {GUEST("pmu"), "--cpu", "pmu=on"},
+     .steps = PASSES("pmu"),
+     .forbidden = "FAIL",
+     .needs = has_pmu},
     {.name = "userspace GIC, smp 8 vCPUs",
      .arguments = {GUEST("smp"), USER, "-c", "8"},
      .steps = {EXPECT("CPUS 8"), EXPECT("PASS smp")},
