@@ -31,8 +31,8 @@ bool machine_print_plan(struct machine *machine, struct error *error)
         return false;
     printf("%-10s %u\n", "vcpus", options->vcpu_count);
     print_features(&machine->features);
-    printf("%-10s GICv%d%s\n", "interrupts", (int)machine->vgic.version,
-           machine->vgic.config.its ? " with ITS" : "");
+    printf("%-10s GICv%d%s%s\n", "interrupts", (int)machine->vgic.version,
+           machine->vgic.config.its ? " with ITS" : "", machine->irqchip ? " by armlet" : "");
     print_range("ram", machine->ram.memory.base, machine->ram.memory.size_bytes);
     printf("%-10s %s\n", "kernel", options->kernel_path ? options->kernel_path : "(built in)");
     printf("%-10s %s, entry 0x%" PRIx64 "\n", "format", image_format_name(layout->kernel.format),
