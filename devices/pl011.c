@@ -216,6 +216,21 @@ static void pl011_output_ready(void *context)
     pthread_mutex_unlock(&pl011->cell.lock);
 }
 
+/* Characters that came by another way look like the UART's own, without its interrupts. */
+static size_t pl011_output(void *context, const uint8_t *bytes, size_t count)
+{
+    struct pl011 *pl011 = context;
+    size_t taken = 0;
+
+    pthread_mutex_lock(&pl011->cell.lock);
+    while (taken < count && !pl011->tx_held) {
+        pl011->tx_held = !console_put(pl011->console, bytes[taken++]);
+    }
+    (void)publish(pl011);
+    pthread_mutex_unlock(&pl011->cell.lock);
+    return taken;
+}
+
 /* Characters may wait in the ring of coalesced writes, and a page that couldn't go for its end. */
 static bool pl011_collect(void *context)
 {
@@ -296,6 +311,7 @@ static struct device *pl011_create(const struct device_resources *resources, str
     pl011->client.context = pl011;
     pl011->client.input = pl011_input;
     pl011->client.output_ready = pl011_output_ready;
+    pl011->client.output = pl011_output;
     pl011->client.collect = pl011_collect;
     pl011_fast_init(&pl011->fast, resources->regions);
     pl011_reset(&pl011->cell.device);

@@ -36,6 +36,7 @@ struct guest_machine {
     uint64_t timer_control, timer_frame; /* CNTCTLBase and CNTBase0 */
     uint32_t dual_timer_intid, watchdog_intid, frame_physical_intid, frame_virtual_intid;
     uint32_t testdev_intid;
+    bool hypercalls;                         /* armlet/hypercall.h */
     uint64_t uart_8250;                      /* printed on if there is no PL011 */
     uint64_t virtio_mmio;                    /* the first in the tree */
     uint64_t gicr_bytes;                     /* of the first redistributor region */

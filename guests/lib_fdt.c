@@ -192,6 +192,8 @@ static void take_compatible(const struct node *node)
         take_device(node, &machine.rtc, &machine.rtc_intid);
     } else if (has_string(compatible, "arm,pl061")) {
         take_device(node, &machine.gpio, &machine.gpio_intid);
+    } else if (has_string(compatible, "armlet,hypercalls")) {
+        machine.hypercalls = true;
     } else if (has_string(compatible, "armlet,testdev")) {
         take_device(node, &machine.testdev, &machine.testdev_intid);
     } else if (has_string(compatible, "armlet,sample")) {

@@ -103,6 +103,13 @@ bool console_put(struct console *console, uint8_t byte)
     return tail - atomic_load(&console->head) < RING_FULL_BYTES;
 }
 
+size_t console_write(struct console *console, const uint8_t *bytes, size_t count)
+{
+    const struct console_client *client = &console->client;
+
+    return client->output ? client->output(client->context, bytes, count) : 0;
+}
+
 void console_collect(struct console *console)
 {
     atomic_store(&console->flush_armed, true);

@@ -104,7 +104,7 @@ static bool choose_implied(struct machine *machine, struct error *error)
     } implied[IMPLIED_DEVICE_COUNT] = {
         {"sp805", options->watchdog != WATCHDOG_NONE},
         {"gicv2m",
-         options->msi == MSI_GICV2M || (options->msi == MSI_AUTO && options->its != ITS_ON)},
+         options->msi == MSI_GICV2M || (options->msi == MSI_AUTO && options->its != FEATURE_ON)},
     };
 
     for (size_t i = 0; i < IMPLIED_DEVICE_COUNT; i++)

@@ -205,6 +205,15 @@ static void describe_names(struct fdt_writer *writer)
     fdt_end_node(writer);
 }
 
+/* By the conduit that PSCI has; the functions are those of armlet/hypercall.h. */
+static void describe_hypercalls(struct fdt_writer *writer)
+{
+    fdt_begin_node(writer, "hypercalls");
+    fdt_prop_string(writer, "compatible", "armlet,hypercalls");
+    fdt_prop_string(writer, "method", "hvc");
+    fdt_end_node(writer);
+}
+
 void *machine_fdt_build(const struct machine_description *machine, size_t *size_bytes,
                         struct error *error)
 {
@@ -225,6 +234,8 @@ void *machine_fdt_build(const struct machine_description *machine, size_t *size_
         describe_pmu(writer, machine);
     describe_gic(writer, machine);
     describe_clock(writer);
+    if (machine->hypercalls)
+        describe_hypercalls(writer);
     describe_devices(writer, machine, false);
     return fdt_writer_finish(writer, size_bytes, error);
 }

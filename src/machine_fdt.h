@@ -30,6 +30,7 @@ struct machine_description {
     const struct vgic *vgic;
     bool pmu;
     bool aarch32;
+    bool hypercalls;
     bool symbols; /* labels for device-tree overlays */
     gpa_t ram_base;
     uint64_t ram_bytes;

@@ -18,6 +18,7 @@
 #include "boot.h"
 #include "bus.h"
 #include "coalesced.h"
+#include "hypercall.h"
 #include "kvm.h"
 #include "machine.h"
 #include "machine_fdt.h"
@@ -94,6 +95,7 @@ struct machine {
     int ending_signal; /* the signal that asked for the end, or 0 */
     bool ended;
     struct guest_exit guest_exit;
+    struct hypercalls hypercalls;
     _Atomic uint64_t guest_asked; /* 1 + the status that the guest ended with; 0: it didn't */
     struct machine_result result;
 };

@@ -100,7 +100,7 @@ bool machine_irqchip_power_on(struct machine *machine, gpa_t high_redistributors
 {
     const struct vgic_config config = {
         .choice = machine->options->gic,
-        .its = machine->options->its == ITS_ON,
+        .its = machine->options->its == FEATURE_ON,
         .vcpu_count = machine->options->vcpu_count,
         .high_redistributors = high_redistributors,
     };

@@ -41,6 +41,27 @@ static bool create_vm(struct machine *machine, struct error *error)
     return true;
 }
 
+/* Decided anew for each VM: whether vCPUs are told is what the tree says, too. */
+static bool create_hypercalls(struct machine *machine, struct error *error)
+{
+    enum feature_choice choice = machine->options->hypercalls;
+
+    machine->environment.hypercalls = NULL;
+    if (choice == FEATURE_OFF || (choice == FEATURE_AUTO && !hypercalls_can(&machine->vm)))
+        return true;
+    if (!hypercalls_can(&machine->vm))
+        return error_set(error, ERROR_HOST, 0,
+                         "--hypercalls on: this host's KVM hands on no hypercalls: it takes "
+                         "Linux 6.4 or later");
+    machine->hypercalls = (struct hypercalls){
+        .console = machine->console,
+        .memory = &machine->ram.memory,
+        .guest_exit = &machine->guest_exit,
+    };
+    machine->environment.hypercalls = &machine->hypercalls;
+    return hypercalls_enable(&machine->vm, error);
+}
+
 /* One record of stolen time a vCPU, in memory of their own beside RAM. */
 static bool create_steal_time(struct machine *machine, struct error *error)
 {
@@ -95,6 +116,7 @@ static void *build_fdt(struct machine *machine, size_t *size_bytes, struct error
         .pmu = machine->features.pmu,
         .aarch32 = machine->features.aarch32_el1,
         .symbols = options->overlay_count > 0,
+        .hypercalls = machine->environment.hypercalls,
         .ram_base = memory->base,
         .ram_bytes = memory->size_bytes,
         .devices = machine->devices,
@@ -157,7 +179,7 @@ bool machine_power_on(struct machine *machine, struct error *error)
 {
     for (size_t i = 0; i < machine->device_count; i++)
         machine->devices[i].device->ops->reset(machine->devices[i].device);
-    return create_vm(machine, error) &&
+    return create_vm(machine, error) && create_hypercalls(machine, error) &&
            (!machine->features.steal_time || create_steal_time(machine, error)) &&
            machine_irqchip_power_on(machine, memory_map_high_redistributors(ram_end(machine)),
                                     error) &&

@@ -240,7 +240,7 @@ static bool check_irqchip(const struct options *options, struct error *error)
     if (options->gic == GIC_V3)
         return error_set(error, ERROR_USAGE, 0,
                          "--irqchip user is a GICv2, and --gic 3 asks for a GICv3");
-    if (options->its == ITS_ON)
+    if (options->its == FEATURE_ON)
         return error_set(error, ERROR_USAGE, 0,
                          "--irqchip user is a GICv2, and --its on needs a GICv3");
     if (options->vcpu_count > GICV2_MAX_VCPUS)
@@ -258,7 +258,7 @@ static bool check_together(const struct options *options, struct error *error)
                          "--compare needs two files: 'armlet bench --compare BEFORE AFTER'");
     if (options->quiet && options->verbose)
         return error_set(error, ERROR_USAGE, 0, "--quiet and --verbose exclude each other");
-    if (options->gic == GIC_V2 && options->its == ITS_ON)
+    if (options->gic == GIC_V2 && options->its == FEATURE_ON)
         return error_set(error, ERROR_USAGE, 0,
                          "--its on needs a GICv3, and --gic 2 asks for a GICv2");
     if (options->trace_kinds != 0 && options->trace_path == NULL)
@@ -386,6 +386,7 @@ bool options_parse(int argc, char *const argv[], struct options *options, struct
         .append = "",
         .vcpu_count = 1,
         .memory_bytes = DEFAULT_MEMORY_BYTES,
+        .hypercalls = FEATURE_OFF,
         .shutdown_timeout_ns = DEFAULT_SHUTDOWN_TIMEOUT_NS,
         .bench = {.runs = DEFAULT_BENCH_RUNS, .cpu = PIN_NONE, .settle_ns = DEFAULT_SETTLE_NS},
     };

@@ -26,7 +26,6 @@ enum command {
 
 enum gic_choice { GIC_AUTO, GIC_V2, GIC_V3 };
 enum irqchip_choice { IRQCHIP_KERNEL, IRQCHIP_USER };
-enum its_choice { ITS_AUTO, ITS_OFF, ITS_ON };
 enum msi_choice { MSI_AUTO, MSI_OFF, MSI_GICV2M };
 
 /* What happens when the guest doesn't feed its watchdog; NONE: it has none to feed. */
@@ -78,7 +77,7 @@ struct options {
     uint64_t memory_bytes; /* >= 16 MiB, a multiple of 2 MiB */
     enum gic_choice gic;
     enum irqchip_choice irqchip; /* USER: a GICv2, up to GICV2_MAX_VCPUS, no ITS */
-    enum its_choice its;
+    enum feature_choice its;
     enum msi_choice msi;
     enum watchdog_choice watchdog;
     enum feature_choice pmu, sve, pauth, mte, aarch32_el1, steal_time;
@@ -103,8 +102,9 @@ struct options {
     const char *trace_path;       /* NULL: none */
     uint32_t trace_kinds;         /* EVENT_MASK() of what is traced; 0: everything */
     bool no_reboot;
-    bool slow_console; /* each access to the UART exits */
-    bool dry_run;      /* wire everything, print the machine, run nothing */
+    enum feature_choice hypercalls; /* off unless asked for */
+    bool slow_console;              /* each access to the UART exits */
+    bool dry_run;                   /* wire everything, print the machine, run nothing */
     bool quiet, verbose;
 
     /* what is told of it */

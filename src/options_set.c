@@ -229,18 +229,18 @@ static bool set_irqchip(struct option_parser *parser, const struct option_row *r
     return true;
 }
 
-static bool set_its(struct option_parser *parser, const struct option_row *row, const char *value,
-                    struct error *error)
+static bool set_state(struct option_parser *parser, const struct option_row *row, const char *value,
+                      struct error *error)
 {
-    static const struct choice choices[] = {{"auto", ITS_AUTO, DETAIL_NONE},
-                                            {"on", ITS_ON, DETAIL_NONE},
-                                            {"off", ITS_OFF, DETAIL_NONE}};
+    static const struct choice choices[] = {{"auto", FEATURE_AUTO, DETAIL_NONE},
+                                            {"on", FEATURE_ON, DETAIL_NONE},
+                                            {"off", FEATURE_OFF, DETAIL_NONE}};
     const char *detail = NULL;
     const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
 
     if (choice == NULL)
         return false;
-    parser->options->its = (enum its_choice)choice->value;
+    *(enum feature_choice *)field_of(parser->options, row) = (enum feature_choice)choice->value;
     return true;
 }
 

@@ -297,6 +297,23 @@ static bool handle_system_event(struct vcpu *vcpu)
     }
 }
 
+/* One that KVM was asked to hand on. */
+static bool handle_hypercall(struct vcpu *vcpu)
+{
+    uint32_t function = (uint32_t)vcpu->run->hypercall.nr;
+
+    vcpu_watch_hypercall(vcpu, function);
+    if (vcpu->environment->hypercalls &&
+        hypercall_answer(vcpu->environment->hypercalls, vcpu->fd, function, &vcpu->error))
+        return true;
+    if (!vcpu->environment->hypercalls)
+        (void)error_set(&vcpu->error, ERROR_GUEST, 0,
+                        "vCPU %u: unhandled exit %u, a call of function 0x%" PRIx32, vcpu->index,
+                        vcpu->run->exit_reason, function);
+    leave_with_dump(vcpu);
+    return false;
+}
+
 static bool handle_exit_reason(struct vcpu *vcpu)
 {
     const struct kvm_run *run = vcpu->run;
@@ -306,6 +323,8 @@ static bool handle_exit_reason(struct vcpu *vcpu)
         return true;
     case KVM_EXIT_SYSTEM_EVENT:
         return handle_system_event(vcpu);
+    case KVM_EXIT_HYPERCALL:
+        return handle_hypercall(vcpu);
     case KVM_EXIT_ARM_NISV:
         if (no_syndrome_handle(vcpu, GPA(run->arm_nisv.fault_ipa), run->arm_nisv.esr_iss,
                                &vcpu->error))

@@ -31,6 +31,7 @@
 #include "bus.h"
 #include "coalesced.h"
 #include "exit_filter.h"
+#include "hypercall.h"
 #include "kvm_stats.h"
 #include "latency.h"
 #include "options.h"
@@ -60,8 +61,9 @@ struct vcpu_environment {
     const struct bus *bus;
     struct coalesced *coalesced; /* drained before each exit is handled */
     const struct guest_memory *memory;
-    const struct event_hub *events;     /* frozen */
-    const struct exit_filters *filters; /* plugins that are asked about exits; NULL: none */
+    const struct event_hub *events;      /* frozen */
+    const struct exit_filters *filters;  /* plugins that are asked about exits; NULL: none */
+    const struct hypercalls *hypercalls; /* NULL: KVM answers all of them */
     struct log *log;
     struct log_limit *unassigned_limit; /* of accesses to where nothing is */
     struct log_limit *refused_limit;    /* of accesses that can't be carried out */

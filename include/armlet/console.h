@@ -28,6 +28,11 @@ struct console_client {
     /* The ring has room again after console_put() returned false. */
     void (*output_ready)(void *context);
     /*
+     * Puts bytes that the guest wrote in another way than through the device, in order with those
+     * that it did; returns how many, fewer when it holds back. Any thread. May be NULL.
+     */
+    size_t (*output)(void *context, const uint8_t *bytes, size_t count);
+    /*
      * Puts the output that waits where the console can't see it. Called before the console writes,
      * and again every CONSOLE_COLLECT_MS as long as it returns true. May be NULL.
      */
@@ -45,6 +50,9 @@ void console_attach(struct console *console, const struct console_client *client
  * when the slack is used up, and those are counted. Any thread, calls ordered by the client.
  */
 bool console_put(struct console *console, uint8_t byte);
+
+/* For output of the guest's that is no device's: to the client's `output`; 0 without one. */
+size_t console_write(struct console *console, const uint8_t *bytes, size_t count);
 
 /* From now on `collect` is called, until it returns false. Any thread. */
 void console_collect(struct console *console);

@@ -2,6 +2,7 @@
 /* What KVM handles without an exit, and the test device that shows it. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "harness.h"
 
@@ -40,8 +41,25 @@ static int all_lines_of_four(struct running *running)
     return are_lines_whole(running_output(running), CHARS_CPUS);
 }
 
-#define CHARS(...)   "run", "-k", "@bin/chars", __VA_ARGS__
-#define TESTDEV(...) "run", "--device", "testdev", "-k", "@bin/testdev", __VA_ARGS__
+#define CHARS(...) "run", "-k", "@bin/chars", __VA_ARGS__
+/* A host of Linux 6.4 or later. */
+static int has_smccc_filter(void)
+{
+    struct utsname host;
+    unsigned major = 0;
+    unsigned minor = 0;
+
+    return uname(&host) == 0 && sscanf(host.release, "%u.%u", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 4));
+}
+
+static int lacks_smccc_filter(void)
+{
+    return !has_smccc_filter();
+}
+
+#define HYPERCALLS(...) "run", "-k", "@bin/hypercall", __VA_ARGS__
+#define TESTDEV(...)    "run", "--device", "testdev", "-k", "@bin/testdev", __VA_ARGS__
 
 const struct guest_case region_cases[] = {
     {.name = "testdev without exits",
@@ -62,6 +80,32 @@ const struct guest_case region_cases[] = {
      .steps = {EXPECT("EXIT with status 1000")},
      .forbidden = "FAIL",
      .status = 127},
+    {.name = "hypercalls",
+     .arguments = {HYPERCALLS("--hypercalls", "on")},
+     .steps = {EXPECT("49 by the UART, by the character, from a buffer\n"),
+               EXPECT("PASS hypercall")},
+     .forbidden = "FAIL",
+     .needs = has_smccc_filter},
+    {.name = "hypercalls where the host can",
+     .arguments = {HYPERCALLS("--hypercalls=auto", "-a", "exit=5")},
+     .steps = {EXPECT("EXIT with status 5")},
+     .forbidden = "FAIL",
+     .needs = has_smccc_filter,
+     .status = 69},
+    {.name = "no hypercalls unless asked for",
+     .arguments = {HYPERCALLS("-a", "none")},
+     .steps = {EXPECT("PASS hypercall")},
+     .forbidden = "FAIL"},
+    {.name = "no hypercalls where the host cannot",
+     .arguments = {HYPERCALLS("--hypercalls=auto", "-a", "none")},
+     .steps = {EXPECT("PASS hypercall")},
+     .forbidden = "FAIL",
+     .needs = lacks_smccc_filter},
+    {.name = "hypercalls that the host cannot have",
+     .arguments = {HYPERCALLS("--hypercalls=on")},
+     .steps = {EXPECT("it takes Linux 6.4")},
+     .needs = lacks_smccc_filter,
+     .status = 3},
     {.name = "chars arrive in order, without exits",
      .arguments = {CHARS("-a", "lines=400")},
      .steps = {EXPECT("PASS chars"), CALL(all_lines_of_one)}},

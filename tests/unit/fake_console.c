@@ -22,6 +22,17 @@ void console_resume_input(struct console *console)
     console->resumes++;
 }
 
+size_t console_write(struct console *console, const uint8_t *bytes, size_t count)
+{
+    size_t taken = 0;
+
+    if (console->client.output)
+        return console->client.output(console->client.context, bytes, count);
+    while (taken < count && !console->full)
+        (void)console_put(console, bytes[taken++]);
+    return taken;
+}
+
 void console_collect(struct console *console)
 {
     console->collects++;

@@ -416,6 +416,10 @@ static int take_step(struct kvm_run *run, const struct fake_step *step)
         run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
         run->system_event.type = (uint32_t)step->value;
         return 0;
+    case FAKE_STEP_HYPERCALL:
+        run->exit_reason = KVM_EXIT_HYPERCALL;
+        run->hypercall.nr = step->value;
+        return 0;
     case FAKE_STEP_NO_SYNDROME:
         run->exit_reason = KVM_EXIT_ARM_NISV;
         run->arm_nisv.fault_ipa = step->address;

@@ -46,6 +46,7 @@ enum fake_step_kind {
     FAKE_STEP_READ,
     FAKE_STEP_WRITE,
     FAKE_STEP_EVENT,
+    FAKE_STEP_HYPERCALL,
     FAKE_STEP_NO_SYNDROME,
     FAKE_STEP_FAIL_ENTRY,
     FAKE_STEP_INTERNAL_ERROR,
@@ -99,6 +100,10 @@ struct fake_step {
     {                                                                                              \
         .kind = FAKE_STEP_EVENT, .value = (type)                                                   \
     }
+#define FAKE_HYPERCALL(function)                                                                   \
+    {                                                                                              \
+        .kind = FAKE_STEP_HYPERCALL, .value = (function)                                           \
+    }
 #define FAKE_NO_SYNDROME(where, iss)                                                               \
     {                                                                                              \
         .kind = FAKE_STEP_NO_SYNDROME, .address = (where), .value = (iss)                          \
@@ -136,7 +141,7 @@ struct fake_script {
 
 /* ---- what is recorded ---- */
 
-enum fake_target { FAKE_ON_VCPU, FAKE_ON_GIC, FAKE_ON_ITS };
+enum fake_target { FAKE_ON_VM, FAKE_ON_VCPU, FAKE_ON_GIC, FAKE_ON_ITS };
 
 struct fake_attribute {
     enum fake_target target;

@@ -179,6 +179,12 @@ static int judge_vcpu_attribute(struct fake_kvm *fake, const struct object *obje
     }
 }
 
+/* The SMCCC filter, group 0, attribute 0; its value begins with base and count, 32 bits each. */
+static int judge_vm_attribute(const struct fake_kvm *fake, const struct kvm_device_attr *request)
+{
+    return fake->smccc_filter && request->group == 0 && request->attr == 0 ? 0 : -ENXIO;
+}
+
 static uint64_t attribute_value(const struct kvm_device_attr *request)
 {
     bool is_word =
@@ -194,13 +200,20 @@ static uint64_t attribute_value(const struct kvm_device_attr *request)
 
 static int set_attribute(struct fake_kvm *fake, const struct object *object, uintptr_t argument)
 {
-    static const enum fake_target targets[] = {
-        [OBJECT_VCPU] = FAKE_ON_VCPU, [OBJECT_GIC] = FAKE_ON_GIC, [OBJECT_ITS] = FAKE_ON_ITS};
+    static const enum fake_target targets[] = {[OBJECT_VM] = FAKE_ON_VM,
+                                               [OBJECT_VCPU] = FAKE_ON_VCPU,
+                                               [OBJECT_GIC] = FAKE_ON_GIC,
+                                               [OBJECT_ITS] = FAKE_ON_ITS};
     const struct kvm_device_attr *request = (const void *)argument;
     uint64_t value = attribute_value(request);
-    int result = object->kind == OBJECT_VCPU ? judge_vcpu_attribute(fake, object, request, value)
-                                             : judge_gic_attribute(fake, object, request, value);
+    int result;
 
+    if (object->kind == OBJECT_VM)
+        result = judge_vm_attribute(fake, request);
+    else if (object->kind == OBJECT_VCPU)
+        result = judge_vcpu_attribute(fake, object, request, value);
+    else
+        result = judge_gic_attribute(fake, object, request, value);
     if (result < 0)
         return result;
     if (fake->attribute_count == FAKE_KVM_ATTRIBUTES) {
@@ -344,7 +357,7 @@ static const struct call calls[] = {
     {KVM_ARM_PREFERRED_TARGET, ON(VM), preferred_target},
     {KVM_CREATE_VCPU, ON(VM), create_vcpu},
     {KVM_IRQ_LINE, ON(VM), irq_line},
-    {KVM_SET_DEVICE_ATTR, ON(VCPU) | ON(GIC) | ON(ITS), set_attribute},
+    {KVM_SET_DEVICE_ATTR, ON(VM) | ON(VCPU) | ON(GIC) | ON(ITS), set_attribute},
     {KVM_HAS_DEVICE_ATTR, ON(VM) | ON(VCPU) | ON(GIC) | ON(ITS), has_attribute},
     {KVM_ARM_VCPU_INIT, ON(VCPU), initialise_vcpu},
     {KVM_ARM_VCPU_FINALIZE, ON(VCPU), finalise_vcpu},

@@ -133,8 +133,35 @@ START_TEST(a_32_bit_guest_starts_by_its_own_protocol)
 }
 END_TEST
 
+/* --hypercalls: what is said, whether the host can, and whether the tree offers them. */
+static const struct {
+    const char *option;
+    bool filter, offered, refused;
+} hypercall_cases[] = {
+    {"--hypercalls=off", true, false, false},   {"--hypercalls=auto", true, true, false},
+    {"--hypercalls=on", true, true, false},     {"--hypercalls=off", false, false, false},
+    {"--hypercalls=auto", false, false, false}, {"--hypercalls=on", false, false, true},
+};
+
+START_TEST(hypercalls_are_offered_where_asked_for)
+{
+    static const struct fake_step steps[] = {FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN)};
+
+    OPTIONS(hypercall_cases[_i].option);
+    STEPS(&trial, 0, 0, steps);
+    trial.fake.smccc_filter = hypercall_cases[_i].filter;
+    ck_assert_int_eq(trial_run(&trial, &trial.error), !hypercall_cases[_i].refused);
+    ck_assert_int_eq(fake_kvm_attribute(&trial.fake, FAKE_ON_VM, 0, 0) != NULL,
+                     hypercall_cases[_i].offered);
+    if (hypercall_cases[_i].refused)
+        ck_assert_ptr_nonnull(strstr(trial.error.message, "Linux 6.4"));
+}
+END_TEST
+
 void add_boot_tests(TCase *tests)
 {
+    tcase_add_loop_test(tests, hypercalls_are_offered_where_asked_for, 0,
+                        sizeof(hypercall_cases) / sizeof(hypercall_cases[0]));
     tcase_add_test(tests, initrd_and_parameters_reach_the_guest);
     tcase_add_test(tests, what_doesnt_fit_into_memory_is_told);
     tcase_add_test(tests, a_tree_that_was_written_can_be_used_again);

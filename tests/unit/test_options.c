@@ -25,7 +25,7 @@ START_TEST(defaults_are_a_small_machine)
     ck_assert_uint_eq(options.vcpu_count, 1);
     ck_assert_uint_eq(options.memory_bytes, 512 * MIB);
     ck_assert_int_eq(options.gic, GIC_AUTO);
-    ck_assert_int_eq(options.its, ITS_AUTO);
+    ck_assert_int_eq(options.its, FEATURE_AUTO);
     ck_assert_int_eq(options.pmu, FEATURE_AUTO);
     ck_assert_int_eq(options.console, CONSOLE_STDIO);
     ck_assert_int_eq(options.backing, BACKING_DEFAULT);
@@ -127,17 +127,19 @@ START_TEST(machine_options)
                   "--lock-memory", "--no-reboot", "--dry-run", "-v", "--timeout=90",
                   "--shutdown-timeout=500ms");
     ck_assert_int_eq(options.gic, GIC_V3);
-    ck_assert_int_eq(options.its, ITS_ON);
+    ck_assert_int_eq(options.its, FEATURE_ON);
     ck_assert_uint_eq(options.vcpu_count, MAX_VCPUS);
     ck_assert(options.prefault && options.locked && options.no_reboot && options.dry_run);
     ck_assert(options.verbose && !options.quiet);
     ck_assert_uint_eq(options.timeout_ns, 90 * SECOND_NS);
     ck_assert_uint_eq(options.shutdown_timeout_ns, SECOND_NS / 2);
+    ck_assert(!options.slow_console);
+    ck_assert_int_eq(options.hypercalls, FEATURE_OFF);
     options_finish(&options);
 
-    ck_assert(!options.slow_console);
-    ASSERT_PARSES(&options, "run", "--fast-console=off");
+    ASSERT_PARSES(&options, "run", "--fast-console=off", "--hypercalls=on");
     ck_assert(options.slow_console);
+    ck_assert_int_eq(options.hypercalls, FEATURE_ON);
     options_finish(&options);
     ASSERT_PARSES(&options, "run", "--fast-console=off", "--fast-console", "on");
     ck_assert(!options.slow_console);
@@ -145,7 +147,7 @@ START_TEST(machine_options)
 
     ASSERT_PARSES(&options, "run", "--gic=2", "--its=off");
     ck_assert_int_eq(options.gic, GIC_V2);
-    ck_assert_int_eq(options.its, ITS_OFF);
+    ck_assert_int_eq(options.its, FEATURE_OFF);
     ck_assert_int_eq(options.msi, MSI_AUTO);
     ck_assert_int_eq(options.watchdog, WATCHDOG_NONE);
     options_finish(&options);
@@ -162,7 +164,7 @@ START_TEST(machine_options)
     ck_assert_int_eq(options.msi, MSI_OFF);
     ck_assert_int_eq(options.watchdog, WATCHDOG_EXIT);
     ck_assert_int_eq(options.gic, GIC_AUTO);
-    ck_assert_int_eq(options.its, ITS_AUTO);
+    ck_assert_int_eq(options.its, FEATURE_AUTO);
     options_finish(&options);
 }
 END_TEST
@@ -323,6 +325,7 @@ static const struct refusal refusals[] = {
     {{"run", "--cpus", "99999999999999999999"}, "--cpus 99999999999999999999: must be 1 to 512"},
     {{"run", "--gic", "4"}, "--gic 4: must be auto, 2 or 3"},
     {{"run", "--fast-console", "auto"}, "--fast-console auto: must be on or off"},
+    {{"run", "--hypercalls", "yes"}, "--hypercalls yes: must be auto, on or off"},
     {{"run", "--its", "yes"}, "--its yes: must be auto, on or off"},
     {{"run", "--msi", "its"}, "--msi its: must be auto, off or gicv2m"},
     {{"run", "--watchdog", "bite"}, "--watchdog bite: must be reset or exit"},

@@ -6,7 +6,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     fdt_writer fdt_file fdt_overlay pl011 pl011_input pl031 pl061 \
     console console_kinds terminal image instruction translate no_syndrome \
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
-UNIT_TESTS += vm_regions testdev machine_regions pl011_fast
+UNIT_TESTS += vm_regions testdev machine_regions pl011_fast hypercall
 UNIT_TESTS += plugin trace
 UNIT_TESTS += virtqueue virtio_mmio virtio_blk
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
@@ -92,16 +92,19 @@ gicv2_pair    := $(gicv2_objects) src/error src/log tests/unit/gicv2_model tests
 unit_gicv2_model := $(gicv2_pair)
 unit_gicv2_threads := $(gicv2_objects) src/error src/log
 unit_gicv2 := $(gicv2_objects) src/error src/log tests/unit/fake_irq
-unit_vcpu := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
+vcpu_objects := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
     src/kvm_stats src/thread_usage src/latency src/histogram \
+    src/hypercall \
     src/vcpu_private_lines \
     src/exit_filter \
     src/vcpu_registers \
     src/lifecycle src/event_loop src/register_dump src/no_syndrome src/mmio_decode \
     src/instruction src/translate src/vcpu_translate tests/unit/kvm_guest
+unit_vcpu := $(vcpu_objects) tests/unit/fake_console
 unit_vcpu_watch := $(unit_vcpu)
 unit_kvm_stats := $(unit_vcpu)
-unit_machine := $(sort $(unit_vcpu) $(gicv2_objects) src/machine_irqchip $(options_objects) $(property_objects) $(fdt_objects) \
+unit_hypercall := $(unit_vcpu)
+unit_machine := $(sort $(vcpu_objects) $(gicv2_objects) src/machine_irqchip $(options_objects) $(property_objects) $(fdt_objects) \
     $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
     src/machine_watch src/irq_watch src/machine_stats $(stats_objects) src/svg \
     src/plugin src/plugin_guard src/plugin_path src/plugin_static src/trace src/trace_json \
