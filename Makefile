@@ -75,7 +75,7 @@ devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/sp804.c devices/sp805.c devices/timer_mmio.c devices/gicv2m.c
 devices_SOURCES += devices/testdev.c devices/pl011_fast.c
 devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_worker.c \
-    devices/virtio_rng.c devices/virtio_blk.c devices/disk_image.c
+    devices/virtio_rng.c devices/virtio_blk.c devices/disk_image.c devices/rate_limit.c
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c

@@ -8,7 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast hypercall
 UNIT_TESTS += plugin trace
-UNIT_TESTS += virtqueue virtio_mmio virtio_blk
+UNIT_TESTS += virtqueue virtio_mmio virtio_blk rate_limit
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 UNIT_TESTS += gicv2 gicv2_model gicv2_threads machine_irqchip
 
@@ -52,6 +52,7 @@ unit_testdev     := $(device_objects)
 unit_virtqueue   := devices/virtqueue src/guest_memory tests/unit/virtio_driver
 unit_virtio_mmio := $(device_objects) tests/unit/virtio_driver tests/unit/virtio_bus
 unit_virtio_blk  := $(unit_virtio_mmio)
+unit_rate_limit  := devices/rate_limit $(property_objects)
 unit_LDFLAGS_virtio_blk := -Wl,--wrap=fdatasync,--wrap=fallocate
 unit_pl011_fast  := $(device_objects) tests/unit/pl011_fixture
 unit_sp804       := $(device_objects)
