@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Accesses that leave the guest, and first touches of memory. */
+#include "armlet/hypercall.h"
 #include "armlet/testdev.h"
 #include "bench.h"
 #include "gic_registers.h"
@@ -94,6 +95,11 @@ static const char *need_page(void)
     return need_ability(TESTDEV_CAN_PAGE);
 }
 
+static const char *need_hypercalls(void)
+{
+    return machine.hypercalls ? NULL : "the VMM answers no hypercalls, or the host hands none on";
+}
+
 static const char *need_gic(void)
 {
     return machine.gicd ? NULL : "the device tree has no GIC";
@@ -109,6 +115,7 @@ BATCH(hvc, (void)psci_call(SMCCC_UNKNOWN, 0, 0, 0))
 BATCH(ring_mute, write32(machine.testdev + TESTDEV_MUTE, 0))
 BATCH(ring, write32(machine.testdev + TESTDEV_DOORBELL, 0))
 BATCH(coalesced, write32(machine.testdev + TESTDEV_COALESCED, 0))
+BATCH(hvc_user, (void)psci_call(HYPERCALL_BASE_64 + HYPERCALL_VERSION, 0, 0, 0))
 BATCH(sysreg, (void)READ_SYSREG(id_aa64pfr0_el1))
 BATCH(gicd_read, (void)read32(machine.gicd + GICD_IIDR))
 BATCH(read_1, (void)read8(safe.read))
@@ -186,6 +193,10 @@ static uint64_t touch_2m(void)
 const struct benchmark bench_exits[] = {
     {.id = BENCH_EMPTY_LOOP, .operations = BENCH_LONG_BATCH, .sample = empty_loop},
     {.id = BENCH_HVC, .operations = BENCH_BATCH, .sample = hvc},
+    {.id = BENCH_HVC_USER,
+     .operations = BENCH_BATCH,
+     .prepare = need_hypercalls,
+     .sample = hvc_user},
     {.id = BENCH_SYSREG, .operations = BENCH_BATCH, .sample = sysreg},
     {.id = BENCH_GICD_READ, .operations = BENCH_BATCH, .prepare = need_gic, .sample = gicd_read},
     {.id = BENCH_MMIO_READ_1, .operations = BENCH_BATCH, .prepare = need_1, .sample = read_1},

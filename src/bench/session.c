@@ -192,7 +192,7 @@ static void write_command(const struct session *session, const char *extra,
 {
     (void)snprintf(command, COMMAND_BYTES,
                    "/proc/self/exe run --quiet --kernel {guest} --append {words} --memory 256M "
-                   "--device testdev --its %s --cpus %u --pin %d,%d %s",
+                   "--device testdev --hypercalls auto --its %s --cpus %u --pin %d,%d %s",
                    floor_has_its() ? "on" : "off", session->cpu_count, session->cpus[0],
                    session->cpus[1], extra);
 }
