@@ -39,7 +39,7 @@ ARM64_INCLUDE := -isystem $(SYSROOT)/usr/include
 ARM64_LIBS    := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu
 endif
 # Debian 13's liblz4 takes its checksums from libxxhash.
-LIBS     := -lfdt -lz -lzstd -llz4 -lxxhash -llzma -lm -lpthread
+LIBS     := -lfdt -lz -lzstd -llz4 -lxxhash -llzma -luring -lm -lpthread
 COVERAGE := $(if $(filter 1,$(COV)),--coverage -fprofile-update=atomic -O1)
 SAN      ?= address,undefined
 LINKAGE  ?= -static
@@ -75,7 +75,8 @@ devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/sp804.c devices/sp805.c devices/timer_mmio.c devices/gicv2m.c
 devices_SOURCES += devices/testdev.c devices/pl011_fast.c
 devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_worker.c \
-    devices/virtio_rng.c devices/virtio_blk.c devices/disk_image.c devices/rate_limit.c
+    devices/virtio_rng.c devices/virtio_blk.c devices/virtio_blk_request.c devices/disk_image.c \
+    devices/disk_uring.c devices/disk_threads.c devices/rate_limit.c
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c

@@ -52,29 +52,36 @@ static bool check_format(const struct disk_image *image, struct error *error)
     return true;
 }
 
+static bool read_device_size(struct disk_image *image, struct error *error)
+{
+    int block_bytes = 0;
+
+    if (ioctl(image->fd, BLKGETSIZE64, &image->size_bytes) != 0 ||
+        ioctl(image->fd, BLKSSZGET, &block_bytes) != 0 ||
+        ioctl(image->fd, BLKPBSZGET, &image->physical_block_bytes) != 0 ||
+        ioctl(image->fd, BLKIOMIN, &image->minimum_io_bytes) != 0 ||
+        ioctl(image->fd, BLKIOOPT, &image->optimal_io_bytes) != 0)
+        return error_set(error, ERROR_FILE, errno, "cannot get the size of disk '%s'", image->path);
+    image->block_bytes = (uint32_t)block_bytes;
+    return true;
+}
+
 static bool read_size(struct disk_image *image, struct error *error)
 {
     struct stat status;
-    int block_bytes = DISK_SECTOR_BYTES;
-    unsigned physical_bytes = DISK_SECTOR_BYTES;
 
     if (fstat(image->fd, &status) != 0)
         return error_set(error, ERROR_FILE, errno, "cannot look at disk '%s'", image->path);
-    if (S_ISBLK(status.st_mode)) {
-        if (ioctl(image->fd, BLKGETSIZE64, &image->size_bytes) != 0 ||
-            ioctl(image->fd, BLKSSZGET, &block_bytes) != 0 ||
-            ioctl(image->fd, BLKPBSZGET, &physical_bytes) != 0)
-            return error_set(error, ERROR_FILE, errno, "cannot get the size of disk '%s'",
-                             image->path);
-    } else if (S_ISREG(status.st_mode)) {
+    if (S_ISREG(status.st_mode)) {
         image->size_bytes = (uint64_t)status.st_size;
-        physical_bytes = (unsigned)status.st_blksize;
-    } else {
+        image->block_bytes = DISK_SECTOR_BYTES;
+        image->physical_block_bytes = image->minimum_io_bytes = (uint32_t)status.st_blksize;
+    } else if (!S_ISBLK(status.st_mode)) {
         return error_set(error, ERROR_FILE, 0, "disk '%s' is no file and no block device",
                          image->path);
+    } else if (!read_device_size(image, error)) {
+        return false;
     }
-    image->block_bytes = (uint32_t)block_bytes;
-    image->physical_block_bytes = physical_bytes;
     if (image->size_bytes == 0 || image->size_bytes % DISK_SECTOR_BYTES)
         return error_set(error, ERROR_FILE, 0,
                          "disk '%s' has %llu bytes: a disk has a multiple of 512, and not 0",
@@ -95,19 +102,28 @@ static bool lock(const struct disk_image *image, struct error *error)
     return error_set(error, ERROR_FILE, errno, "cannot lock disk '%s'", image->path);
 }
 
+/* O_NONBLOCK is for opening alone: somebody else's FIFO must not make us wait. */
+static int open_file(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFL, flags);
+    return fd;
+}
+
 static bool open_files(struct disk_image *image, bool direct, struct error *error)
 {
-    /* O_NONBLOCK: somebody else's FIFO must not make us wait. */
-    int flags = (image->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int flags = image->read_only ? O_RDONLY : O_RDWR;
 
-    image->fd = open(image->path, flags);
+    image->fd = open_file(image->path, flags);
     if (image->fd < 0)
         return error_set(error, ERROR_FILE, errno, "cannot open disk '%s' for reading%s",
                          image->path,
                          image->read_only ? "" : " and writing (',ro' is for reading only)");
     if (!direct)
         return true;
-    image->direct_fd = open(image->path, flags | O_DIRECT);
+    image->direct_fd = open_file(image->path, flags | O_DIRECT);
     return image->direct_fd >= 0 ||
            error_set(error, ERROR_FILE, errno, "cannot open disk '%s' with 'direct'", image->path);
 }
@@ -149,15 +165,14 @@ static bool is_aligned(uint64_t offset, const struct iovec *segments, size_t cou
 }
 
 /* The host keeps the two views of the file together. */
-static int choose_file(const struct disk_image *image, uint64_t offset,
-                       const struct iovec *segments, size_t count)
+int disk_image_file(const struct disk_image *image, uint64_t offset, const struct iovec *segments,
+                    size_t count)
 {
     return image->direct_fd >= 0 && is_aligned(offset, segments, count) ? image->direct_fd
                                                                         : image->fd;
 }
 
-/* Drops what is done from the front; returns how many segments are left. */
-static size_t advance(struct iovec **segments, size_t count, size_t done)
+size_t disk_segments_advance(struct iovec **segments, size_t count, size_t done)
 {
     while (count > 0 && done >= (*segments)->iov_len) {
         done -= (*segments)->iov_len;
@@ -182,7 +197,7 @@ static int transfer(const struct disk_image *image, transfer_function *function,
     assert(count <= DISK_MOST_SEGMENTS);
     memcpy(copy, segments, count * sizeof(*segments));
     while (count > 0) {
-        int fd = choose_file(image, offset, left, count);
+        int fd = disk_image_file(image, offset, left, count);
         ssize_t done = function(fd, left, (int)count, (off_t)offset);
 
         if (done < 0 && errno == EINTR)
@@ -192,7 +207,7 @@ static int transfer(const struct disk_image *image, transfer_function *function,
         if (done == 0) /* somebody made the file shorter */
             return EIO;
         offset += (uint64_t)done;
-        count = advance(&left, count, (size_t)done);
+        count = disk_segments_advance(&left, count, (size_t)done);
     }
     return 0;
 }
@@ -209,20 +224,11 @@ int disk_image_write(const struct disk_image *image, uint64_t offset, const stru
     return transfer(image, pwritev, offset, segments, count);
 }
 
-/*
- * After a failure the host's kernel counts the pages as clean, and a second call would succeed
- * without having written them: so the first failure is for good.
- */
-int disk_image_flush(struct disk_image *image)
+int disk_image_flush(const struct disk_image *image)
 {
-    if (image->lost)
-        return EIO;
-    while (fdatasync(image->fd) != 0) {
-        if (errno == EINTR)
-            continue;
-        image->lost = true;
-        return errno;
-    }
+    while (fdatasync(image->fd) != 0)
+        if (errno != EINTR)
+            return errno;
     return 0;
 }
 

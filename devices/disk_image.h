@@ -5,7 +5,7 @@
  * It is locked (open file description locks, fcntl(2)): one that is written to is open once, one
  * that is only read may be so many times. It is never created, truncated or made longer.
  *
- * Functions that do input and output give 0 or an errno. They sleep. One thread at a time.
+ * Functions that do input and output give 0 or an errno. They sleep. Any thread, several at once.
  */
 #ifndef DEVICES_DISK_IMAGE_H
 #define DEVICES_DISK_IMAGE_H
@@ -34,7 +34,8 @@ struct disk_image {
     uint64_t size_bytes;           /* a multiple of a sector, not 0 */
     uint32_t block_bytes;          /* what the host reads and writes at least */
     uint32_t physical_block_bytes; /* what it does so without reading first */
-    bool lost; /* a flush failed: what was acknowledged may be gone, and no flush succeeds again */
+    uint32_t minimum_io_bytes;     /* the least that is no waste */
+    uint32_t optimal_io_bytes;     /* what it likes best; 0: it doesn't say */
 };
 
 /* Fails with ERROR_FILE, also for images of other formats than raw. */
@@ -48,8 +49,18 @@ int disk_image_read(const struct disk_image *image, uint64_t offset, const struc
 int disk_image_write(const struct disk_image *image, uint64_t offset, const struct iovec *segments,
                      size_t count) WARN_UNUSED;
 
-/* What was written before survives a loss of power. */
-int disk_image_flush(struct disk_image *image) WARN_UNUSED;
+/* Which of its files to use for a transfer: around the page cache only what is aligned. */
+int disk_image_file(const struct disk_image *image, uint64_t offset, const struct iovec *segments,
+                    size_t count);
+/* Drops what is done from the front; returns how many segments are left. */
+size_t disk_segments_advance(struct iovec **segments, size_t count, size_t done);
+
+/*
+ * What was written before survives a loss of power. After a failure nobody knows what is left of
+ * it, and a second call may succeed without having written it. Of several at once, one may be told
+ * the failure of another: so there is one at a time.
+ */
+int disk_image_flush(const struct disk_image *image) WARN_UNUSED;
 
 /* Gives the range back to the host, as far as that can; what it reads as is undefined. */
 int disk_image_discard(const struct disk_image *image, uint64_t offset,

@@ -55,13 +55,7 @@ static uint64_t wait_ns(const struct token_bucket *bucket, uint64_t cost)
     return (uint64_t)((parts + bucket->rate - 1) / bucket->rate);
 }
 
-static void charge(struct token_bucket *bucket, uint64_t cost)
-{
-    if (bucket->rate > 0)
-        bucket->tokens -= (int64_t)cost;
-}
-
-uint64_t rate_limit_take(struct rate_limit *limit, uint32_t size_bytes, uint64_t now_ns)
+uint64_t rate_limit_wait_ns(struct rate_limit *limit, uint32_t size_bytes, uint64_t now_ns)
 {
     uint64_t elapsed_ns = now_ns > limit->then_ns ? now_ns - limit->then_ns : 0;
 
@@ -71,9 +65,22 @@ uint64_t rate_limit_take(struct rate_limit *limit, uint32_t size_bytes, uint64_t
     uint64_t bytes_ns = wait_ns(&limit->bytes, size_bytes);
     uint64_t operations_ns = wait_ns(&limit->operations, 1);
 
-    if (bytes_ns > 0 || operations_ns > 0)
-        return bytes_ns > operations_ns ? bytes_ns : operations_ns;
-    charge(&limit->bytes, size_bytes);
-    charge(&limit->operations, 1);
-    return 0;
+    return bytes_ns > operations_ns ? bytes_ns : operations_ns;
+}
+
+void rate_limit_charge(struct rate_limit *limit, uint32_t size_bytes)
+{
+    if (limit->bytes.rate > 0)
+        limit->bytes.tokens -= size_bytes;
+    if (limit->operations.rate > 0)
+        limit->operations.tokens--;
+}
+
+uint64_t rate_limit_take(struct rate_limit *limit, uint32_t size_bytes, uint64_t now_ns)
+{
+    uint64_t wait = rate_limit_wait_ns(limit, size_bytes, now_ns);
+
+    if (wait == 0)
+        rate_limit_charge(limit, size_bytes);
+    return wait;
 }

@@ -76,4 +76,12 @@ static inline bool rate_limit_is_set(const struct rate_limit *limit)
 uint64_t rate_limit_take(struct rate_limit *limit, uint32_t size_bytes,
                          uint64_t now_ns) WARN_UNUSED;
 
+/*
+ * The two halves of it, for who learns the size too late to refuse: in how many nanoseconds an
+ * operation of so many bytes will pass (0: now), and taking it, into debt if need be. Asked for no
+ * bytes, the bucket of bytes lets pass unless it is in debt.
+ */
+uint64_t rate_limit_wait_ns(struct rate_limit *limit, uint32_t size_bytes, uint64_t now_ns);
+void rate_limit_charge(struct rate_limit *limit, uint32_t size_bytes);
+
 #endif

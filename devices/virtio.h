@@ -11,9 +11,12 @@
  * The transport itself offers VERSION_1, which drivers have to take (there is no legacy interface),
  * RING_PACKED, INDIRECT_DESC and EVENT_IDX.
  *
- * Threads: handle() runs on the worker and may sleep. A driver that resets the device or stops a
- * queue waits for the request under way, on its vCPU. No lock of the transport's but `work` is held
- * during handle().
+ * A model whose requests take long brings serve() and settle() instead of handle(), and has several
+ * under way.
+ *
+ * Threads: handle() and serve() run on the worker; handle() may sleep. A driver that resets the
+ * device or stops a queue waits for the requests under way, on its vCPU, where settle() runs then.
+ * No lock of the transport's but `work` is held during all three.
  */
 #ifndef DEVICES_VIRTIO_H
 #define DEVICES_VIRTIO_H
@@ -26,7 +29,7 @@
 
 enum virtio_device_id { VIRTIO_ID_BLOCK = 2, VIRTIO_ID_ENTROPY = 4 }; /* 5 */
 
-enum { VIRTIO_MOST_QUEUES = 4 };
+enum { VIRTIO_MOST_QUEUES = 16 };
 
 #define VIRTIO_FEATURE(bit) (UINT64_C(1) << (bit))
 
@@ -43,12 +46,20 @@ struct virtio;
 struct virtio_model {
     const char *name; /* of the class */
     enum virtio_device_id id;
-    uint32_t queue_count; /* at most VIRTIO_MOST_QUEUES */
+    uint32_t queue_count; /* at most VIRTIO_MOST_QUEUES; see there in struct virtio */
     /*
      * Does what the chain asks for and says how many bytes of its writable part it wrote, which is
      * what the driver is told. Every byte of the chain is the guest's and may change meanwhile.
      */
     uint32_t (*handle)(struct virtio *virtio, uint32_t queue, const struct virtqueue_chain *chain);
+    /*
+     * Instead of handle(): serves all active queues, with the functions below, each time that the
+     * doorbell was rung, which the model may do, too. Doesn't sleep, and ends when
+     * virtio_is_wanted(); it is called again then.
+     */
+    void (*serve)(struct virtio *virtio);
+    /* With serve(): waits until nothing is under way, and gives all of it back. */
+    void (*settle)(struct virtio *virtio);
     void (*destroy)(struct virtio *virtio); /* frees the model; the worker has ended */
 };
 
@@ -77,6 +88,7 @@ struct virtio {
     struct log *log;
 
     /* Constant from virtio_start() on. */
+    uint32_t queue_count;  /* the model's, unless it says more for this device */
     uint64_t offered;      /* feature bits */
     const uint8_t *config; /* the configuration space; reads beyond it are zero */
     size_t config_bytes;
@@ -116,6 +128,25 @@ static inline bool virtio_has(const struct virtio *virtio, unsigned feature)
 {
     return virtio->features & VIRTIO_FEATURE(feature);
 }
+
+/* In serve(): whether somebody waits for `work`. */
+static inline bool virtio_is_wanted(const struct virtio *virtio)
+{
+    return atomic_load(&virtio->waiting) > 0;
+}
+
+/* Wakes the worker. Any thread. */
+void virtio_ring(struct virtio *virtio);
+
+/*
+ * In serve() and settle(). The next chain of an active queue; false: there is none, or the queue is
+ * broken, and so no queue is active any more. Giving one back, to which the driver is signalled if
+ * it wants to be: once for many.
+ */
+bool virtio_take(struct virtio *virtio, uint32_t queue, struct virtqueue_chain *chain) WARN_UNUSED;
+void virtio_return(struct virtio *virtio, uint32_t queue, const struct virtqueue_chain *chain,
+                   uint32_t written_bytes);
+void virtio_signal(struct virtio *virtio, uint32_t queue);
 
 /*
  * Copies bytes of a chain's readable part, from `offset` on, or to its writable part. False: there

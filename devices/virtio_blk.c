@@ -1,227 +1,147 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The block device (Virtual I/O Device 1.2, 5.2) on an image of the host's. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "armlet/log.h"
 #include "builtin.h"
-#include "disk_image.h"
-#include "virtio.h"
-#include "virtio_blk.h"
+#include "monotonic_clock.h"
+#include "virtio_blk_internal.h"
 
-_Static_assert((int)DISK_MOST_SEGMENTS >= (int)VIRTQUEUE_MOST_ENTRIES, "a chain fits");
-
-enum { REQUEST_QUEUE_COUNT = 1 };
-
-struct blk {
-    struct virtio virtio;
-    struct disk_image image;
-    struct virtio_blk_config config;
-    uint8_t serial[VIRTIO_BLK_ID_BYTES];
-    struct iovec data[VIRTQUEUE_MOST_ENTRIES]; /* of the request under way */
-    struct log_limit failures;
-};
-
-/* ---- one request; the worker ---- */
-
-/* Tells the operator what the guest is told as an I/O error. */
-static enum virtio_blk_status judge(struct blk *blk, int code, const char *what, uint64_t offset)
+static struct blk *of(struct virtio *virtio)
 {
-    if (code == 0)
-        return VIRTIO_BLK_S_OK;
-    if (log_limit_pass(&blk->failures))
-        log_line(blk->virtio.log, LOG_WARNING, "disk '%s': %s at 0x%" PRIx64 " failed: %s",
-                 blk->image.path, what, offset, strerror(code));
-    return VIRTIO_BLK_S_IOERR;
+    return container_of(virtio, struct blk, virtio);
 }
 
-/* The part of some segments that is data: `size_bytes` from `skip` on. Returns their count. */
-static size_t slice(struct iovec *data, const struct iovec *segments, uint64_t skip,
-                    uint64_t size_bytes)
-{
-    size_t count = 0;
+/* ---- the worker ---- */
 
-    for (; size_bytes > 0; segments++) {
-        if (skip >= segments->iov_len) {
-            skip -= segments->iov_len;
-            continue;
+static void reap(struct blk *blk)
+{
+    struct disk_io *io;
+
+    while ((io = disk_engine_reap(blk->engine, false)))
+        blk_io_done(blk, io);
+}
+
+/* Whether the next request has to wait; the timer ends that. */
+static bool is_limited(struct blk *blk)
+{
+    if (!rate_limit_is_set(&blk->limit))
+        return false;
+    uint64_t wait_ns = rate_limit_wait_ns(&blk->limit, 0, monotonic_clock_now_ns());
+
+    if (wait_ns > 0) {
+        counter_add(&blk->counters[BLK_LIMITED].value, 1);
+        event_timer_arm(&blk->limit_timer, wait_ns);
+    }
+    return wait_ns > 0;
+}
+
+/* Starts the next request of a queue. False: there is none, or it has to wait. */
+static bool take(struct blk *blk, uint32_t queue)
+{
+    struct blk_request *request = blk->unused;
+
+    if (!request || is_limited(blk) || !virtio_take(&blk->virtio, queue, &request->chain))
+        return false;
+    blk->unused = request->next;
+    request->queue = queue;
+    blk_request_start(blk, request);
+    rate_limit_charge(&blk->limit, blk_request_bytes(request));
+    return true;
+}
+
+static void signal_driver(struct blk *blk)
+{
+    for (uint32_t i = 0; i < blk->virtio.queue_count; i++)
+        if (blk->returned[i]) {
+            blk->returned[i] = false;
+            virtio_signal(&blk->virtio, i);
         }
-        uint64_t left = segments->iov_len - skip;
-        size_t part = (size_t)(size_bytes < left ? size_bytes : left);
+}
 
-        data[count++] = (struct iovec){(uint8_t *)segments->iov_base + skip, part};
-        size_bytes -= part;
-        skip = 0;
+/* One look at everything. False: there was nothing new, or somebody waits for us to rest. */
+static bool pass(struct blk *blk)
+{
+    struct virtio *virtio = &blk->virtio;
+    bool any = false;
+
+    reap(blk);
+    for (uint32_t i = 0; i < virtio->queue_count; i++)
+        while (virtio->active[i] && !virtio_is_wanted(virtio) && take(blk, i))
+            any = true;
+    disk_engine_start(blk->engine);
+    reap(blk); /* what the host had at hand */
+    signal_driver(blk);
+    return any && !virtio_is_wanted(virtio);
+}
+
+static void set_notify(struct virtio *virtio, bool on)
+{
+    for (uint32_t i = 0; i < virtio->queue_count; i++)
+        if (virtio->active[i])
+            virtqueue_set_notify(&virtio->queues[i], on);
+}
+
+/* Ends when a look at the rings after notifications were turned on finds nothing. */
+static void blk_serve(struct virtio *virtio)
+{
+    struct blk *blk = of(virtio);
+
+    do {
+        set_notify(virtio, false);
+        while (pass(blk))
+            ;
+        set_notify(virtio, true);
+    } while (pass(blk));
+}
+
+static void blk_settle(struct virtio *virtio)
+{
+    struct blk *blk = of(virtio);
+    struct disk_io *io;
+
+    while (blk->engine && (io = disk_engine_reap(blk->engine, true))) {
+        blk_io_done(blk, io);
+        disk_engine_start(blk->engine);
     }
-    return count;
+    signal_driver(blk);
 }
 
-static bool is_on_disk(const struct blk *blk, uint64_t sector, uint64_t size_bytes)
+static void limit_passed(struct event_timer *timer)
 {
-    uint64_t capacity = blk->config.capacity;
-
-    return size_bytes % DISK_SECTOR_BYTES == 0 && sector <= capacity &&
-           size_bytes / DISK_SECTOR_BYTES <= capacity - sector;
-}
-
-static enum virtio_blk_status do_read(struct blk *blk, const struct virtqueue_chain *chain,
-                                      uint64_t sector, uint32_t *written_bytes)
-{
-    uint64_t size_bytes = chain->writable_bytes - VIRTIO_BLK_STATUS_BYTES;
-    uint64_t offset = sector * DISK_SECTOR_BYTES;
-
-    if (!is_on_disk(blk, sector, size_bytes))
-        return VIRTIO_BLK_S_IOERR;
-    size_t count = slice(blk->data, &chain->segments[chain->readable_count], 0, size_bytes);
-    int code = disk_image_read(&blk->image, offset, blk->data, count);
-
-    *written_bytes = code == 0 ? (uint32_t)size_bytes : 0;
-    return judge(blk, code, "reading", offset);
-}
-
-static enum virtio_blk_status do_flush(struct blk *blk)
-{
-    return judge(blk, disk_image_flush(&blk->image), "flushing", 0);
-}
-
-/* A driver that can't flush expects what is written to be on the disk (5.2.5). */
-static enum virtio_blk_status settle(struct blk *blk, enum virtio_blk_status status)
-{
-    return status == VIRTIO_BLK_S_OK && !virtio_has(&blk->virtio, VIRTIO_BLK_F_FLUSH)
-               ? do_flush(blk)
-               : status;
-}
-
-static enum virtio_blk_status do_write(struct blk *blk, const struct virtqueue_chain *chain,
-                                       uint64_t sector)
-{
-    uint64_t size_bytes = chain->readable_bytes - sizeof(struct virtio_blk_header);
-    uint64_t offset = sector * DISK_SECTOR_BYTES;
-
-    if (blk->image.read_only || !is_on_disk(blk, sector, size_bytes))
-        return VIRTIO_BLK_S_IOERR;
-    size_t count = slice(blk->data, chain->segments, sizeof(struct virtio_blk_header), size_bytes);
-    int code = disk_image_write(&blk->image, offset, blk->data, count);
-
-    return settle(blk, judge(blk, code, "writing", offset));
-}
-
-static enum virtio_blk_status do_range(struct blk *blk, const struct virtio_blk_range *range,
-                                       bool zero)
-{
-    uint64_t offset = range->sector * DISK_SECTOR_BYTES;
-    uint64_t size_bytes = (uint64_t)range->sector_count * DISK_SECTOR_BYTES;
-    bool unmap = range->flags & VIRTIO_BLK_RANGE_UNMAP;
-
-    if (range->flags & ~(zero ? VIRTIO_BLK_RANGE_UNMAP : 0U))
-        return VIRTIO_BLK_S_UNSUPP;
-    if (range->sector_count > VIRTIO_BLK_MOST_RANGE_SECTORS ||
-        !is_on_disk(blk, range->sector, size_bytes))
-        return VIRTIO_BLK_S_IOERR;
-    if (size_bytes == 0)
-        return VIRTIO_BLK_S_OK;
-    if (zero)
-        return judge(blk, disk_image_write_zeroes(&blk->image, offset, size_bytes, unmap),
-                     "writing zeroes", offset);
-    return judge(blk, disk_image_discard(&blk->image, offset, size_bytes), "discarding", offset);
-}
-
-static enum virtio_blk_status do_ranges(struct blk *blk, const struct virtqueue_chain *chain,
-                                        bool zero)
-{
-    uint64_t size_bytes = chain->readable_bytes - sizeof(struct virtio_blk_header);
-    uint64_t count = size_bytes / sizeof(struct virtio_blk_range);
-    enum virtio_blk_status status = VIRTIO_BLK_S_OK;
-
-    if (blk->image.read_only || size_bytes % sizeof(struct virtio_blk_range) || count == 0 ||
-        count > VIRTIO_BLK_MOST_RANGES)
-        return VIRTIO_BLK_S_IOERR;
-    for (uint64_t i = 0; i < count && status == VIRTIO_BLK_S_OK; i++) {
-        struct virtio_blk_range range = {0};
-
-        (void)!virtio_copy_from(chain, sizeof(struct virtio_blk_header) + i * sizeof(range), &range,
-                                sizeof(range));
-        status = do_range(blk, &range, zero);
-    }
-    return zero ? settle(blk, status) : status;
-}
-
-static enum virtio_blk_status do_get_id(const struct blk *blk, const struct virtqueue_chain *chain,
-                                        uint32_t *written_bytes)
-{
-    uint64_t room = chain->writable_bytes - VIRTIO_BLK_STATUS_BYTES;
-
-    if (room < sizeof(blk->serial) || !virtio_copy_to(chain, 0, blk->serial, sizeof(blk->serial)))
-        return VIRTIO_BLK_S_IOERR;
-    *written_bytes = sizeof(blk->serial);
-    return VIRTIO_BLK_S_OK;
-}
-
-static enum virtio_blk_status do_request(struct blk *blk, const struct virtqueue_chain *chain,
-                                         const struct virtio_blk_header *header,
-                                         uint32_t *written_bytes)
-{
-    switch (header->type) {
-    case VIRTIO_BLK_T_IN:
-        return do_read(blk, chain, header->sector, written_bytes);
-    case VIRTIO_BLK_T_OUT:
-        return do_write(blk, chain, header->sector);
-    case VIRTIO_BLK_T_FLUSH:
-        return do_flush(blk);
-    case VIRTIO_BLK_T_GET_ID:
-        return do_get_id(blk, chain, written_bytes);
-    case VIRTIO_BLK_T_DISCARD:
-        return do_ranges(blk, chain, false);
-    case VIRTIO_BLK_T_WRITE_ZEROES:
-        return do_ranges(blk, chain, true);
-    default:
-        return VIRTIO_BLK_S_UNSUPP;
-    }
-}
-
-/* Where header, data and status are cut into segments is the driver's affair (2.7.4). */
-static uint32_t blk_handle(struct virtio *virtio, uint32_t queue,
-                           const struct virtqueue_chain *chain)
-{
-    struct blk *blk = container_of(virtio, struct blk, virtio);
-    struct virtio_blk_header header;
-    uint32_t written_bytes = 0;
-
-    (void)queue;
-    /* Without room for a status there is no way to answer. */
-    if (chain->writable_bytes < VIRTIO_BLK_STATUS_BYTES)
-        return 0;
-    uint8_t status = VIRTIO_BLK_S_IOERR;
-    if (virtio_copy_from(chain, 0, &header, sizeof(header)))
-        status = (uint8_t)do_request(blk, chain, &header, &written_bytes);
-    (void)!virtio_copy_to(chain, chain->writable_bytes - VIRTIO_BLK_STATUS_BYTES, &status,
-                          sizeof(status));
-    return written_bytes + VIRTIO_BLK_STATUS_BYTES;
+    virtio_ring(&container_of(timer, struct blk, limit_timer)->virtio);
 }
 
 /* ---- from create to destroy ---- */
 
 static void blk_destroy(struct virtio *virtio)
 {
-    struct blk *blk = container_of(virtio, struct blk, virtio);
+    struct blk *blk = of(virtio);
 
+    if (blk->has_timer)
+        event_timer_finish(&blk->limit_timer);
+    disk_engine_destroy(blk->engine);
     disk_image_close(&blk->image);
+    free(blk->requests);
     free(blk);
 }
 
 static const struct virtio_model blk_model = {
     .name = "virtio-blk",
     .id = VIRTIO_ID_BLOCK,
-    .queue_count = REQUEST_QUEUE_COUNT,
-    .handle = blk_handle,
+    .queue_count = 1, /* unless queues= says more */
+    .serve = blk_serve,
+    .settle = blk_settle,
     .destroy = blk_destroy,
 };
 
 struct properties {
     struct disk_image_config image;
     const char *serial;
+    uint64_t queue_count;
+    const char *engine;
+    struct rate_limit_config limit;
 };
 
 static const struct property_row rows[] = {
@@ -235,6 +155,11 @@ static const struct property_row rows[] = {
      "around the host's page cache"},
     {"raw", PROPERTY_FLAG, offsetof(struct properties, image.raw), 0, 0,
      "raw, though its first bytes look like another format"},
+    {"queues", PROPERTY_NUMBER, offsetof(struct properties, queue_count), 1, VIRTIO_MOST_QUEUES,
+     "request queues (1)"},
+    {"io", PROPERTY_TEXT, offsetof(struct properties, engine), 0, 0,
+     "auto, uring or threads: how the host does it"},
+    RATE_LIMIT_PROPERTY_ROWS(struct properties, limit),
     {0},
 };
 
@@ -244,6 +169,8 @@ static void offer(struct blk *blk)
 
     virtio->config = (const uint8_t *)&blk->config;
     virtio->config_bytes = VIRTIO_BLK_CONFIG_BYTES;
+    if (virtio->queue_count > 1)
+        virtio->offered |= VIRTIO_FEATURE(VIRTIO_BLK_F_MQ);
     virtio->offered |= VIRTIO_FEATURE(VIRTIO_BLK_F_SEG_MAX) |
                        VIRTIO_FEATURE(VIRTIO_BLK_F_BLK_SIZE) | VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH) |
                        VIRTIO_FEATURE(VIRTIO_BLK_F_TOPOLOGY);
@@ -252,32 +179,81 @@ static void offer(struct blk *blk)
                                                   VIRTIO_FEATURE(VIRTIO_BLK_F_WRITE_ZEROES);
 }
 
+static uint16_t in_blocks(uint32_t size_bytes, uint32_t block_bytes)
+{
+    uint32_t blocks = size_bytes / block_bytes;
+
+    return blocks < UINT16_MAX ? (uint16_t)blocks : UINT16_MAX;
+}
+
 static void configure(struct blk *blk)
 {
-    uint32_t block_bytes = blk->image.block_bytes;
-    uint32_t physical_blocks = blk->image.physical_block_bytes / block_bytes;
+    const struct disk_image *image = &blk->image;
+    uint32_t physical_blocks = image->physical_block_bytes / image->block_bytes;
     uint8_t exponent = 0;
 
     while (physical_blocks >> (exponent + 1))
         exponent++;
     blk->config = (struct virtio_blk_config){
-        .capacity = blk->image.size_bytes / DISK_SECTOR_BYTES,
+        .capacity = image->size_bytes / DISK_SECTOR_BYTES,
         .segment_count_max = VIRTQUEUE_MOST_ENTRIES - 2, /* beside header and status */
-        .block_bytes = block_bytes,
+        .block_bytes = image->block_bytes,
         .physical_block_exponent = exponent,
-        .minimum_io_blocks = (uint16_t)(1U << exponent),
+        .minimum_io_blocks = in_blocks(image->minimum_io_bytes, image->block_bytes),
+        .optimal_io_blocks = image->optimal_io_bytes / image->block_bytes,
+        .queue_count = (uint16_t)blk->virtio.queue_count,
         .discard_sectors_max = VIRTIO_BLK_MOST_RANGE_SECTORS,
         .discard_segments_max = VIRTIO_BLK_MOST_RANGES,
-        .discard_alignment_sectors = blk->image.physical_block_bytes / DISK_SECTOR_BYTES,
+        .discard_alignment_sectors = image->physical_block_bytes / DISK_SECTOR_BYTES,
         .zero_sectors_max = VIRTIO_BLK_MOST_RANGE_SECTORS,
         .zero_segments_max = VIRTIO_BLK_MOST_RANGES,
         .zero_may_unmap = 1,
     };
 }
 
+/* A request is a step at a time, and a flush is one more. */
+static bool create_engine(struct blk *blk, const char *name, struct error *error)
+{
+    const uint32_t depth = BLK_REQUESTS + 1;
+    bool any = strcmp(name, "auto") == 0;
+
+    if (!any && strcmp(name, "uring") != 0 && strcmp(name, "threads") != 0)
+        return error_set(error, ERROR_USAGE, 0, "io=%s: must be auto, uring or threads", name);
+    if (any || strcmp(name, "uring") == 0)
+        blk->engine = disk_engine_create_uring(&blk->image, depth, blk->virtio.doorbell, error);
+    if (!blk->engine && any)
+        log_line(blk->virtio.log, LOG_DEBUG, "disk '%s' is served by threads: %s", blk->image.path,
+                 error->message);
+    if (!blk->engine && (any || strcmp(name, "threads") == 0))
+        blk->engine = disk_engine_create_threads(&blk->image, depth, blk->virtio.doorbell, error);
+    return blk->engine || error_add_context(error, "io=%s", name);
+}
+
+static bool create_requests(struct blk *blk, struct error *error)
+{
+    blk->requests = calloc(BLK_REQUESTS, sizeof(*blk->requests));
+    if (!blk->requests)
+        return error_set(error, ERROR_HOST, ENOMEM, "cannot allocate a disk's requests");
+    for (size_t i = BLK_REQUESTS; i > 0; i--) { /* those in front are used most */
+        blk->requests[i - 1].next = blk->unused;
+        blk->unused = &blk->requests[i - 1];
+    }
+    return true;
+}
+
+static bool create_limit(struct blk *blk, const struct rate_limit_config *config,
+                         struct event_loop *loop, struct error *error)
+{
+    if (!rate_limit_init(&blk->limit, config, monotonic_clock_now_ns(), error))
+        return false;
+    if (rate_limit_is_set(&blk->limit))
+        blk->has_timer = event_timer_init(&blk->limit_timer, loop, limit_passed, blk, error);
+    return blk->has_timer || !rate_limit_is_set(&blk->limit);
+}
+
 static bool set_up(struct blk *blk, const struct device_resources *resources, struct error *error)
 {
-    struct properties properties = {.serial = ""};
+    struct properties properties = {.serial = "", .queue_count = 1, .engine = "auto"};
 
     if (!property_list_read(&resources->properties, rows, &properties, error))
         return false;
@@ -287,11 +263,30 @@ static bool set_up(struct blk *blk, const struct device_resources *resources, st
         return error_set(error, ERROR_USAGE, 0, "serial=%s: more than %zu characters",
                          properties.serial, sizeof(blk->serial));
     memcpy(blk->serial, properties.serial, strlen(properties.serial));
-    if (!disk_image_open(&blk->image, &properties.image, error))
+    blk->virtio.queue_count = (uint32_t)properties.queue_count;
+    if (!disk_image_open(&blk->image, &properties.image, error) ||
+        !create_engine(blk, properties.engine, error) || !create_requests(blk, error) ||
+        !create_limit(blk, &properties.limit, resources->loop, error))
         return false;
     configure(blk);
     offer(blk);
     return virtio_start(&blk->virtio, error);
+}
+
+static void name_counters(struct blk *blk)
+{
+    static const char *const names[BLK_COUNTERS] = {
+        [BLK_READS] = "reads",     [BLK_READ_BYTES] = "read_bytes",
+        [BLK_WRITES] = "writes",   [BLK_WRITTEN_BYTES] = "written_bytes",
+        [BLK_FLUSHES] = "flushes", [BLK_DISCARDS] = "discards",
+        [BLK_ZEROES] = "zeroes",   [BLK_FAILURES] = "failures",
+        [BLK_LIMITED] = "limited",
+    };
+
+    for (size_t i = 0; i < BLK_COUNTERS; i++)
+        blk->counters[i].name = names[i];
+    blk->virtio.device.counters = blk->counters;
+    blk->virtio.device.counter_count = BLK_COUNTERS;
 }
 
 static struct device *blk_create(const struct device_resources *resources, struct error *error)
@@ -303,8 +298,10 @@ static struct device *blk_create(const struct device_resources *resources, struc
         return NULL;
     }
     blk->image.fd = blk->image.direct_fd = -1;
-    if (virtio_init(&blk->virtio, &blk_model, resources, error) && set_up(blk, resources, error))
+    if (virtio_init(&blk->virtio, &blk_model, resources, error) && set_up(blk, resources, error)) {
+        name_counters(blk);
         return &blk->virtio.device;
+    }
     virtio_finish(&blk->virtio);
     blk_destroy(&blk->virtio);
     return NULL;

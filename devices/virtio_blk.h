@@ -14,6 +14,7 @@ enum virtio_blk_feature {
     VIRTIO_BLK_F_BLK_SIZE = 6,
     VIRTIO_BLK_F_FLUSH = 9,
     VIRTIO_BLK_F_TOPOLOGY = 10,
+    VIRTIO_BLK_F_MQ = 12,
     VIRTIO_BLK_F_DISCARD = 13,
     VIRTIO_BLK_F_WRITE_ZEROES = 14,
 };

@@ -93,7 +93,7 @@ static void start_queues(struct virtio *virtio, const struct virtio_registers *r
     const char *broken = NULL;
 
     virtio->features = regs->driver_features;
-    for (uint32_t i = 0; i < virtio->model->queue_count; i++) {
+    for (uint32_t i = 0; i < virtio->queue_count; i++) {
         const struct virtio_queue_registers *queue = &regs->queues[i];
         const struct virtqueue_layout layout = {
             .entries = queue->entries,
@@ -165,7 +165,7 @@ static void write_status(struct virtio *virtio, uint32_t value)
 /* NULL: QueueSel names none. The caller holds `lock`. */
 static struct virtio_queue_registers *selected(struct virtio *virtio)
 {
-    return virtio->regs.queue_select < virtio->model->queue_count
+    return virtio->regs.queue_select < virtio->queue_count
                ? &virtio->regs.queues[virtio->regs.queue_select]
                : NULL;
 }
@@ -273,9 +273,9 @@ static void virtio_write(struct device *device, uint64_t offset, enum access_wid
     bool good = false;
 
     if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_QUEUE_NOTIFY) {
-        good = word < virtio->model->queue_count;
+        good = word < virtio->queue_count;
         if (good)
-            virtio_worker_ring(virtio);
+            virtio_ring(virtio);
     } else if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_STATUS) {
         write_status(virtio, word);
         good = true;
@@ -413,10 +413,10 @@ bool virtio_init(struct virtio *virtio, const struct virtio_model *model,
                  const struct device_resources *resources, struct error *error)
 {
     assert(resources->irq && resources->memory && resources->log);
-    assert(model->queue_count <= VIRTIO_MOST_QUEUES);
     virtio->device =
         (struct device){.ops = &virtio_ops, .name = model->name, .size_bytes = VIRTIO_MMIO_BYTES};
     virtio->model = model;
+    virtio->queue_count = model->queue_count;
     virtio->memory = resources->memory;
     virtio->irq = resources->irq;
     virtio->log = resources->log;
@@ -433,6 +433,7 @@ bool virtio_init(struct virtio *virtio, const struct virtio_model *model,
 
 bool virtio_start(struct virtio *virtio, struct error *error)
 {
+    assert(virtio->queue_count <= VIRTIO_MOST_QUEUES);
     return virtio_worker_start(virtio, error);
 }
 

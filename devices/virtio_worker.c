@@ -51,6 +51,31 @@ bool virtio_copy_to(const struct virtqueue_chain *chain, uint64_t offset, const 
                 size_bytes);
 }
 
+/* ---- for models that serve the queues themselves ---- */
+
+bool virtio_take(struct virtio *virtio, uint32_t queue, struct virtqueue_chain *chain)
+{
+    enum virtqueue_state state = virtqueue_take(&virtio->queues[queue], chain);
+
+    if (state == VIRTQUEUE_BROKEN)
+        virtio_need_reset(virtio, virtio->queues[queue].broken);
+    return state == VIRTQUEUE_TAKEN;
+}
+
+/* A queue that was stopped meanwhile is the driver's again. */
+void virtio_return(struct virtio *virtio, uint32_t queue, const struct virtqueue_chain *chain,
+                   uint32_t written_bytes)
+{
+    if (virtio->active[queue])
+        virtqueue_return(&virtio->queues[queue], chain, written_bytes);
+}
+
+void virtio_signal(struct virtio *virtio, uint32_t queue)
+{
+    if (virtio->active[queue] && virtqueue_should_signal(&virtio->queues[queue]))
+        virtio_interrupt(virtio, VIRTIO_INTERRUPT_USED_BUFFER);
+}
+
 /* ---- the thread ---- */
 
 /* Serves what is available. False: enough for now, or for ever. */
@@ -87,6 +112,13 @@ static void serve(struct virtio *virtio, uint32_t index)
     } while (virtio->active[index] && serve_some(virtio, index));
 }
 
+static void serve_all(struct virtio *virtio)
+{
+    for (uint32_t i = 0; i < virtio->queue_count; i++)
+        if (virtio->active[i] && !virtio_is_wanted(virtio))
+            serve(virtio, i);
+}
+
 static void *work(void *context)
 {
     struct virtio *virtio = context;
@@ -94,9 +126,10 @@ static void *work(void *context)
 
     while (read(virtio->doorbell, &rung, sizeof(rung)) == (ssize_t)sizeof(rung) || errno == EINTR) {
         (void)pthread_mutex_lock(&virtio->work);
-        for (uint32_t i = 0; i < virtio->model->queue_count; i++)
-            if (virtio->active[i] && atomic_load(&virtio->waiting) == 0)
-                serve(virtio, i);
+        if (virtio->model->serve)
+            virtio->model->serve(virtio);
+        else
+            serve_all(virtio);
         (void)pthread_mutex_unlock(&virtio->work);
         if (atomic_load(&virtio->quit))
             break;
@@ -116,7 +149,7 @@ bool virtio_worker_start(struct virtio *virtio, struct error *error)
     return true;
 }
 
-void virtio_worker_ring(struct virtio *virtio)
+void virtio_ring(struct virtio *virtio)
 {
     const uint64_t one = 1;
 
@@ -129,9 +162,11 @@ void virtio_worker_stop(struct virtio *virtio)
         return;
     atomic_fetch_add(&virtio->waiting, 1);
     atomic_store(&virtio->quit, true);
-    virtio_worker_ring(virtio);
+    virtio_ring(virtio);
     (void)pthread_join(virtio->worker, NULL);
     virtio->has_worker = false;
+    if (virtio->model->settle)
+        virtio->model->settle(virtio);
 }
 
 void virtio_worker_pause(struct virtio *virtio)
@@ -139,11 +174,13 @@ void virtio_worker_pause(struct virtio *virtio)
     atomic_fetch_add(&virtio->waiting, 1);
     (void)pthread_mutex_lock(&virtio->work);
     atomic_fetch_sub(&virtio->waiting, 1);
+    if (virtio->model->settle)
+        virtio->model->settle(virtio);
 }
 
 void virtio_worker_resume(struct virtio *virtio)
 {
     (void)pthread_mutex_unlock(&virtio->work);
     /* It may have left work in a queue that goes on. */
-    virtio_worker_ring(virtio);
+    virtio_ring(virtio);
 }

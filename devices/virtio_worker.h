@@ -13,9 +13,7 @@ void virtio_need_reset(struct virtio *virtio, const char *why);
 bool virtio_worker_start(struct virtio *virtio, struct error *error) WARN_UNUSED;
 /* Waits for the request under way. Allowed if none was started. */
 void virtio_worker_stop(struct virtio *virtio);
-/* Wakes the worker. Any thread. */
-void virtio_worker_ring(struct virtio *virtio);
-/* Takes `work`, as soon as the request under way is done; and gives it back. Not on the worker. */
+/* Takes `work`, as soon as what is under way is done; and gives it back. Not on the worker. */
 void virtio_worker_pause(struct virtio *virtio);
 void virtio_worker_resume(struct virtio *virtio);
 

@@ -56,11 +56,19 @@ struct device_ops {
     void (*destroy)(struct device *device);
 };
 
+/* What a device counts of its own, for --stats. Written by one thread at a time: counters.h. */
+struct device_counter {
+    const char *name; /* static: a word or some, lower case, with '_' between them */
+    uint64_t value;
+};
+
 struct device {
     const struct device_ops *ops;
     const char *name;    /* static, lower case: "pl011" */
     uint64_t size_bytes; /* of the register block; a multiple of 4 KiB unless said otherwise */
-    struct log_limit bad_accesses; /* that no register answers: the device counts them */
+    struct log_limit bad_accesses;         /* that no register answers: the device counts them */
+    const struct device_counter *counters; /* NULL: none; constant once it is created */
+    size_t counter_count;
 };
 
 /* What a device may be lent. All of it outlives the device; members a class doesn't use are NULL.

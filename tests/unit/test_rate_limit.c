@@ -116,6 +116,18 @@ START_TEST(time_that_goes_back_brings_nothing)
 }
 END_TEST
 
+START_TEST(a_size_that_is_learnt_late_is_a_debt)
+{
+    init(1000, 100, 0, 0);
+    ck_assert_uint_eq(rate_limit_wait_ns(&limit, 0, START_NS), 0);
+    rate_limit_charge(&limit, 100);
+    ck_assert_uint_eq(rate_limit_wait_ns(&limit, 0, START_NS), 0);
+    rate_limit_charge(&limit, 500);
+    ck_assert_uint_eq(rate_limit_wait_ns(&limit, 0, START_NS), SECOND_NS / 2);
+    ck_assert_uint_eq(rate_limit_wait_ns(&limit, 0, START_NS + SECOND_NS / 2), 0);
+}
+END_TEST
+
 START_TEST(the_largest_numbers_fit)
 {
     init(RATE_LIMIT_MOST, RATE_LIMIT_MOST, RATE_LIMIT_MOST, RATE_LIMIT_MOST);
@@ -192,6 +204,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_rest_saves_no_more_than_the_burst);
     tcase_add_loop_test(tests, the_rate_holds_to_the_token, 0, 5);
     tcase_add_test(tests, time_that_goes_back_brings_nothing);
+    tcase_add_test(tests, a_size_that_is_learnt_late_is_a_debt);
     tcase_add_test(tests, the_largest_numbers_fit);
     tcase_add_test(tests, a_burst_is_a_tenth_of_a_second_by_itself);
     tcase_add_test(tests, a_burst_needs_its_rate);

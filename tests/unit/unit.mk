@@ -8,7 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast hypercall
 UNIT_TESTS += plugin trace
-UNIT_TESTS += virtqueue virtio_mmio virtio_blk rate_limit
+UNIT_TESTS += virtqueue virtio_mmio virtio_blk rate_limit disk_engine
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 UNIT_TESTS += gicv2 gicv2_model gicv2_threads machine_irqchip
 
@@ -34,7 +34,8 @@ unit_options       := $(options_objects)
 unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
-virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_rng devices/virtio_blk devices/disk_image
+virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_rng devices/virtio_blk devices/disk_image \
+    devices/virtio_blk_request devices/disk_uring devices/disk_threads devices/rate_limit
 builtin_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
@@ -52,6 +53,9 @@ unit_testdev     := $(device_objects)
 unit_virtqueue   := devices/virtqueue src/guest_memory tests/unit/virtio_driver
 unit_virtio_mmio := $(device_objects) tests/unit/virtio_driver tests/unit/virtio_bus
 unit_virtio_blk  := $(unit_virtio_mmio)
+unit_disk_engine := devices/disk_uring devices/disk_threads devices/disk_image src/error
+unit_LDFLAGS_disk_engine := -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_register_eventfd \
+    -Wl,--wrap=io_uring_submit,--wrap=io_uring_get_probe_ring,--wrap=pthread_create
 unit_rate_limit  := devices/rate_limit $(property_objects)
 unit_LDFLAGS_virtio_blk := -Wl,--wrap=fdatasync,--wrap=fallocate
 unit_pl011_fast  := $(device_objects) tests/unit/pl011_fixture
@@ -130,7 +134,7 @@ unit_bench_session := $(sort $(unit_bench) $(unit_vcpu) $(options_objects) src/m
 # KVM's structures are arm64's whatever this machine is.
 UNIT_CC       ?= $(CC)
 UNIT_FLAGS    := -O1 -g $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(COVERAGE)
-UNIT_LIBS     := -lcheck -lsubunit -lm -lrt -lfdt -lz -lzstd -llz4 -llzma -lpthread
+UNIT_LIBS     := -lcheck -lsubunit -lm -lrt -lfdt -lz -lzstd -llz4 -llzma -luring -lpthread
 ifneq ($(HOST_ARCH),aarch64)
 KVM_HEADERS   := $(O)/unit/kvm-include
 UNIT_INCLUDE  := -isystem $(KVM_HEADERS)
