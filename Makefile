@@ -224,13 +224,16 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image gicv2 virtqueue timers
+FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_blk timers
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
 fuzz_image   := $(image_objects)
 fuzz_gicv2   := $(gicv2_pair)
 fuzz_virtqueue := devices/virtqueue src/guest_memory
+fuzz_virtio_blk := $(filter-out devices/virtio_rng,$(virtio_objects)) $(property_objects) src/log \
+    src/guest_memory devices/monotonic_clock tests/unit/fake_irq tests/unit/fake_event_loop \
+    tests/unit/fake_fdt_writer
 fuzz_timers  := devices/sp804 devices/sp805 devices/timer_mmio devices/timer_alarm devices/primecell \
     src/error src/log tests/unit/fake_event_loop tests/unit/fake_irq tests/unit/fake_timer_clocks \
     tests/unit/fake_fdt_writer

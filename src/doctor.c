@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <liburing.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -61,10 +62,21 @@ void doctor_examine(const struct doctor_host *host, struct report *report)
     doctor_check_limits(host, report);
 }
 
+static int try_uring(void)
+{
+    struct io_uring ring;
+    int code = -io_uring_queue_init(1, &ring, 0);
+
+    if (code == 0)
+        io_uring_queue_exit(&ring);
+    return code;
+}
+
 bool doctor_describe_host(struct doctor_host *host, struct error *error)
 {
     host->root = "";
     host->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    host->uring_errno = try_uring();
     if (uname(&host->name) < 0 || getrlimit(RLIMIT_MEMLOCK, &host->memory_lock) < 0 ||
         getrlimit(RLIMIT_NOFILE, &host->open_files) < 0)
         return error_set(error, ERROR_HOST, errno, "cannot ask the host what it is");

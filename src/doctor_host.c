@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -283,6 +284,21 @@ static void check_kvm_mode(const struct doctor_host *host, struct report *report
     (void)snprintf(check->value, sizeof(check->value), "%s", mode);
 }
 
+static void check_uring(const struct doctor_host *host, struct report *report)
+{
+    struct check *check =
+        report_add(report, GROUP, "io_uring", host->uring_errno ? CHECK_MISSING : CHECK_OK, "%s",
+                   host->uring_errno ? strerror(host->uring_errno) : "yes");
+
+    check->purpose = "what disks do for a guest";
+    if (host->uring_errno == EPERM || host->uring_errno == EACCES)
+        check_hint(check, "it is forbidden here, by a container's seccomp filter or the sysctl "
+                          "kernel.io_uring_disabled; disks are served by threads, more slowly");
+    else if (host->uring_errno)
+        check_hint(check, "the kernel has none that can be used (CONFIG_IO_URING); disks are "
+                          "served by threads, more slowly");
+}
+
 void doctor_check_host(const struct doctor_host *host, struct report *report)
 {
     char page[SIZE_TEXT_BYTES];
@@ -294,6 +310,7 @@ void doctor_check_host(const struct doctor_host *host, struct report *report)
     check_cpus(host, report);
     (void)report_add(report, GROUP, "page size", CHECK_INFO, "%s",
                      size_text(page, host->page_bytes));
+    check_uring(host, report);
     if (host_is_arm64(host))
         check_kvm_mode(host, report);
 }

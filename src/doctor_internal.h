@@ -26,6 +26,7 @@ struct doctor_host {
     uint64_t page_bytes;
     struct rlimit memory_lock; /* RLIMIT_MEMLOCK */
     struct rlimit open_files;  /* RLIMIT_NOFILE */
+    int uring_errno;           /* of io_uring_setup(2), 0 if it works */
 };
 
 enum check_status {

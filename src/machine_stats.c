@@ -196,6 +196,8 @@ static void take_devices(const struct machine *machine)
             .bad_accesses = count_bad_accesses(machine, entry),
             .irqs = irq,
             .irq_count = irq_count,
+            .counters = entry->device->counters,
+            .counter_count = entry->device->counter_count,
         };
         for (uint32_t j = 0; j < irq_count; j++)
             *irq++ = (struct stats_irq){

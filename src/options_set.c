@@ -144,13 +144,40 @@ static bool add_device(struct option_parser *parser, const struct option_row *ro
     return options_add_request(options, value, &options->devices, error);
 }
 
+static const char disk_class[] = "virtio-blk";
+
 /* A disk is a device whose property is the image. */
 static bool add_disk(struct option_parser *parser, const struct option_row *row, const char *value,
                      struct error *error)
 {
     (void)row;
-    return options_add_implied(parser, value, "virtio-blk", "path", &parser->options->devices,
-                               error);
+    return options_add_implied(parser, value, disk_class, "path", &parser->options->devices, error);
+}
+
+/* The disk that is the guest's root: the kernel is told which of the disks it is. */
+static bool add_root(struct option_parser *parser, const struct option_row *row, const char *value,
+                     struct error *error)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    const struct option_request_list *devices = &parser->options->devices;
+    char parameters[sizeof("root=/dev/vdX rw")];
+    size_t disks = 0;
+
+    for (size_t i = 0; i < devices->count; i++)
+        disks += strcmp(devices->items[i].name, disk_class) == 0;
+    if (disks >= sizeof(letters) - 1)
+        return error_set(error, ERROR_USAGE, 0, "there are too many disks before it");
+    if (!add_disk(parser, row, value, error))
+        return false;
+    const struct property_list *given = &devices->items[devices->count - 1].properties;
+    bool read_only = false;
+
+    for (size_t i = 0; i < given->count; i++)
+        if (strcmp(given->items[i].key, "ro") == 0)
+            read_only = strcmp(given->items[i].value, "on") == 0;
+    (void)snprintf(parameters, sizeof(parameters), "root=/dev/vd%c %s", letters[disks],
+                   read_only ? "ro" : "rw");
+    return add_append(parser, row, parameters, error);
 }
 
 /* A plugin that was installed is given by its name alone, and is no path. */

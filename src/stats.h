@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "armlet/counters.h"
+#include "armlet/device.h"
 #include "console.h"
 #include "kvm_stats.h"
 #include "latency.h"
@@ -39,6 +40,8 @@ struct stats_device {
     uint64_t bad_accesses;     /* to offsets or of widths that no register has */
     const struct stats_irq *irqs;
     size_t irq_count;
+    const struct device_counter *counters; /* what it counts of its own; counter_read() them */
+    size_t counter_count;
 };
 
 struct stats {

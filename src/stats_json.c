@@ -86,6 +86,12 @@ static void put_device(struct json *json, const struct stats *stats,
         json_close(json, '}');
     }
     json_close(json, ']');
+    if (device->counter_count > 0) {
+        json_open(json, "counters", '{');
+        for (size_t i = 0; i < device->counter_count; i++)
+            json_number(json, device->counters[i].name, counter_read(&device->counters[i].value));
+        json_close(json, '}');
+    }
     json_close(json, '}');
 }
 

@@ -207,6 +207,23 @@ static void put_kvm(FILE *out, const struct stats *stats)
         put_line(out, stats, &kvm_lines[i], false);
 }
 
+/* What a device counts of its own, if anything happened: as "read_bytes 512, writes 3". */
+static void put_own_counters(FILE *out, const struct stats_device *device)
+{
+    const char *separator = "    ";
+
+    for (size_t i = 0; i < device->counter_count; i++) {
+        uint64_t value = counter_read(&device->counters[i].value);
+
+        if (value == 0)
+            continue;
+        (void)fprintf(out, "%s%s %" PRIu64, separator, device->counters[i].name, value);
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        (void)fputc('\n', out);
+}
+
 static void put_devices(FILE *out, const struct stats *stats)
 {
     static const char *const heads[] = {"reads", "writes", "coalesced", "bad", "interrupts"};
@@ -230,6 +247,7 @@ static void put_devices(FILE *out, const struct stats *stats)
         put_number(out, device->bad_accesses, FORM_COUNT);
         put_number(out, stats_interrupts(device), FORM_COUNT);
         (void)fputc('\n', out);
+        put_own_counters(out, device);
     }
     if (missed.reads + missed.writes == 0)
         return;

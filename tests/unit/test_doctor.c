@@ -118,6 +118,16 @@ START_TEST(mode_of_kvm_shows_in_the_timer)
 }
 END_TEST
 
+START_TEST(uring_is_told)
+{
+    assert_found("io_uring", CHECK_OK, "yes", "");
+    fixture.host.uring_errno = EPERM;
+    assert_found("io_uring", CHECK_MISSING, "Operation not permitted", "kernel.io_uring_disabled");
+    fixture.host.uring_errno = ENOSYS;
+    assert_found("io_uring", CHECK_MISSING, "Function not implemented", "CONFIG_IO_URING");
+}
+END_TEST
+
 /* ---- memory and limits ---- */
 
 #define POOLS "/sys/kernel/mm/hugepages/hugepages-"
@@ -439,6 +449,7 @@ static void add_host_tests(TCase *tests)
     tcase_add_test(tests, more_models_than_fit_are_cut);
     tcase_add_test(tests, virtual_hosts_are_told);
     tcase_add_test(tests, mode_of_kvm_shows_in_the_timer);
+    tcase_add_test(tests, uring_is_told);
     tcase_add_test(tests, memory_is_told);
     tcase_add_test(tests, sizes_are_readable);
     tcase_add_test(tests, transparent_huge_pages_are_told);

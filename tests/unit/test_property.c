@@ -150,6 +150,27 @@ START_TEST(disks_on_the_command_line)
 }
 END_TEST
 
+START_TEST(a_disk_to_start_from)
+{
+    struct options options;
+
+    ASSERT_PARSES(&options, "run", "-a", "quiet", "--disk", "a", "--root", "b,direct", "-a", "x");
+    ck_assert_uint_eq(options.devices.count, 2);
+    check_property(&options.devices.items[1], 0, "path", "b");
+    check_property(&options.devices.items[1], 1, "direct", "on");
+    ck_assert_str_eq(options.append, "quiet root=/dev/vdb rw x");
+    options_finish(&options);
+    ASSERT_PARSES(&options, "run", "--root", "a,ro");
+    ck_assert_str_eq(options.append, "root=/dev/vda ro");
+    options_finish(&options);
+    ASSERT_PARSES(&options, "run", "--root", "a,ro=off");
+    ck_assert_str_eq(options.append, "root=/dev/vda rw");
+    options_finish(&options);
+    ck_assert(!PARSE(&options, &error, "run", "--root", ",ro"));
+    ck_assert_int_eq(error.code, ERROR_USAGE);
+}
+END_TEST
+
 START_TEST(devices_that_say_nothing)
 {
     static const char *const wrong[] = {"one,", "one,a,,,", "one,=1", ",a=1"};
@@ -177,6 +198,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_list_is_judged_without_a_target);
     tcase_add_test(tests, devices_on_the_command_line);
     tcase_add_test(tests, disks_on_the_command_line);
+    tcase_add_test(tests, a_disk_to_start_from);
     tcase_add_test(tests, devices_that_say_nothing);
     suite_add_tcase(suite, tests);
     return suite;

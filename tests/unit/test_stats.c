@@ -238,6 +238,19 @@ START_TEST(json_has_what_the_manual_promises)
 }
 END_TEST
 
+START_TEST(a_device_counts_of_its_own)
+{
+    static const struct device_counter own[] = {{"reads", 3}, {"flushes", 0}, {"writes", 4}};
+
+    ck_assert(!PRINTS(stats_print_json, "\"counters\""));
+    devices[1].counters = own;
+    devices[1].counter_count = 3;
+    ck_assert(PRINTS(stats_print_json, "\"counters\": {"));
+    ck_assert(PRINTS(stats_print_json, "\"flushes\": 0"));
+    ck_assert(PRINTS(stats_print_text, "    reads 3, writes 4\n"));
+}
+END_TEST
+
 /* ---- explaining ---- */
 
 START_TEST(nothing_stands_out)
@@ -404,6 +417,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, latencies_are_by_kind_and_device);
     tcase_add_test(tests, latencies_of_vcpus_are_summed);
     tcase_add_test(tests, json_has_what_the_manual_promises);
+    tcase_add_test(tests, a_device_counts_of_its_own);
     tcase_add_test(tests, nothing_stands_out);
     tcase_add_test(tests, sleep_is_told_where_it_is_known);
     tcase_add_test(tests, console_exits_call_for_quiet);
