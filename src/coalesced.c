@@ -76,7 +76,9 @@ void coalesced_drain(struct coalesced *coalesced)
         return;
     (void)pthread_mutex_lock(&coalesced->lock);
     uint32_t first = ring->first;
-    while (first != __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {
+    /* What comes meanwhile is for the next: vCPUs that never stop writing must not keep us here. */
+    const uint32_t end = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
+    while (first != end) {
         const struct kvm_coalesced_mmio *entry = &ring->coalesced_mmio[first];
         uint64_t value;
 

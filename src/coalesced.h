@@ -69,7 +69,7 @@ static inline bool coalesced_pending(const struct coalesced *coalesced)
                        __atomic_load_n(&ring->last, __ATOMIC_RELAXED);
 }
 
-/* Hands them on. */
+/* Hands on what is in the ring when it is called. */
 void coalesced_drain(struct coalesced *coalesced);
 
 #endif

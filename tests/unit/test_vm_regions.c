@@ -180,6 +180,7 @@ static struct {
     uint64_t offsets[TAKEN];
     enum access_width widths[TAKEN];
     size_t count;
+    size_t refills; /* so many writes more come while one is taken, one each time */
     bool was_pending;
 } sink;
 static struct arena arena;
@@ -187,6 +188,16 @@ static struct bus bus;
 static struct coalesced coalesced;
 static _Alignas(4096) uint8_t run_area[RUN_BYTES];
 static struct kvm_coalesced_mmio_ring *const ring = (void *)(run_area + 4096);
+
+static void append(uint64_t address, uint32_t size_bytes, uint64_t value)
+{
+    struct kvm_coalesced_mmio *entry = &ring->coalesced_mmio[ring->last];
+
+    entry->phys_addr = address;
+    entry->len = size_bytes;
+    memcpy(entry->data, &value, sizeof(value));
+    ring->last = (ring->last + 1) % RING_ENTRIES;
+}
 
 static void take_write(struct device *device, uint64_t offset, enum access_width width,
                        uint64_t value)
@@ -199,6 +210,10 @@ static void take_write(struct device *device, uint64_t offset, enum access_width
     /* Whoever looks now must not believe that this write has arrived. */
     sink.was_pending = coalesced_pending(&coalesced);
     ck_assert(sink.was_pending);
+    if (sink.refills > 0) {
+        sink.refills--;
+        append(DEVICE_BASE, 4, value + 1);
+    }
 }
 
 static void setup_ring(void)
@@ -222,16 +237,6 @@ static void teardown_ring(void)
     coalesced_finish(&coalesced);
     arena_finish(&arena);
     teardown();
-}
-
-static void append(uint64_t address, uint32_t size_bytes, uint64_t value)
-{
-    struct kvm_coalesced_mmio *entry = &ring->coalesced_mmio[ring->last];
-
-    entry->phys_addr = address;
-    entry->len = size_bytes;
-    memcpy(entry->data, &value, sizeof(value));
-    ring->last = (ring->last + 1) % RING_ENTRIES;
 }
 
 START_TEST(nothing_is_looked_at_before_it_begins)
@@ -313,6 +318,24 @@ START_TEST(the_ring_goes_round)
 }
 END_TEST
 
+START_TEST(a_guest_that_never_stops_writing_keeps_nobody)
+{
+    ck_assert(coalesced_begin(&coalesced));
+    sink.refills = TAKEN - 10;
+    append(DEVICE_BASE, 4, 1);
+    append(DEVICE_BASE, 4, 1);
+    coalesced_drain(&coalesced);
+    ck_assert_uint_eq(sink.count, 2); /* not the two that came meanwhile */
+    ck_assert(coalesced_pending(&coalesced));
+    coalesced_drain(&coalesced);
+    ck_assert_uint_eq(sink.count, 4);
+    sink.refills = 0;
+    coalesced_drain(&coalesced);
+    ck_assert_uint_eq(sink.count, 6);
+    ck_assert(!coalesced_pending(&coalesced));
+}
+END_TEST
+
 START_TEST(the_last_writes_of_a_vm_arrive)
 {
     ck_assert(coalesced_begin(&coalesced));
@@ -359,6 +382,7 @@ Suite *unit_suite(void)
     tcase_add_test(rings, writes_arrive_in_order_and_as_they_were);
     tcase_add_test(rings, writes_are_counted_and_told);
     tcase_add_test(rings, the_ring_goes_round);
+    tcase_add_test(rings, a_guest_that_never_stops_writing_keeps_nobody);
     tcase_add_test(rings, the_last_writes_of_a_vm_arrive);
     tcase_add_test(rings, a_host_without_a_ring_has_none);
     suite_add_tcase(suite, rings);
