@@ -3,11 +3,12 @@
  * armlet's test device: what a guest may safely read and write to try or to measure each kind of
  * access, and a register to end with a status of its own. armlet-testdev(7) is the manual.
  *
- * There is no lock: registers are counters and words that are each accessed as one.
+ * Registers are counters and words that are each accessed as one, without a lock.
  */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct testdev {
     struct event_source doorbell;
     struct event_source echo;
     int mute_fd;
+    pthread_mutex_t lock; /* guards switching `regions` */
     struct device_regions *regions;
     struct guest_exit *guest_exit;
     struct log *log;
@@ -78,9 +80,11 @@ static void on_doorbell(struct event_source *source, uint32_t events)
 
 static void on_echo(struct event_source *source, uint32_t events)
 {
+    struct testdev *testdev = source->context;
+
     (void)events;
-    if (take_count(source->fd) > 0)
-        raise_interrupt(source->context);
+    if (take_count(source->fd) > 0 && !device_regions_raise(testdev->regions))
+        raise_interrupt(testdev);
 }
 
 /* ---- accesses ---- */
@@ -142,6 +146,32 @@ static uint64_t read_page(uint64_t offset)
     return value >> 8 * (offset - word);
 }
 
+static void fill_page(uint32_t *page)
+{
+    for (uint32_t offset = 0; page && offset < TESTDEV_PAGE_BYTES; offset += sizeof(*page))
+        page[offset / sizeof(*page)] = TESTDEV_PAGE_WORD(offset);
+}
+
+/*
+ * What KVM handles by itself costs every exit a little, in which it looks there first. So it is
+ * asked for when a guest asks, which is when it reads this register.
+ */
+static uint32_t find_abilities(struct testdev *testdev)
+{
+    struct device_regions *regions = testdev->regions;
+
+    (void)pthread_mutex_lock(&testdev->lock);
+    if (!(device_regions_granted(regions) & DEVICE_REGION_PAGE)) {
+        fill_page(device_regions_page(regions));
+        (void)device_regions_set_page(regions, true);
+    }
+    (void)device_regions_set_coalesced(regions, true);
+    device_regions_connect(regions);
+    uint32_t granted = device_regions_granted(regions);
+    (void)pthread_mutex_unlock(&testdev->lock);
+    return granted;
+}
+
 static uint32_t read_register(struct testdev *testdev, uint64_t offset, bool *known)
 {
     switch (offset) {
@@ -150,7 +180,7 @@ static uint32_t read_register(struct testdev *testdev, uint64_t offset, bool *kn
     case TESTDEV_VERSION:
         return TESTDEV_VERSION_VALUE;
     case TESTDEV_ABILITIES:
-        return device_regions_granted(testdev->regions);
+        return find_abilities(testdev);
     case TESTDEV_DOORBELL_COUNT:
         return atomic_load(&testdev->regs.doorbells);
     case TESTDEV_MUTE_COUNT:
@@ -179,6 +209,7 @@ static bool write_register(struct testdev *testdev, uint64_t offset, uint64_t va
         ring(testdev->mute_fd);
         return true;
     case TESTDEV_LOOPBACK:
+    case TESTDEV_RAISE:
         raise_interrupt(testdev);
         return true;
     case TESTDEV_ECHO:
@@ -283,6 +314,7 @@ static void testdev_destroy(struct device *device)
     close_source(testdev, &testdev->echo);
     if (testdev->mute_fd != NO_FILE)
         (void)close(testdev->mute_fd);
+    (void)pthread_mutex_destroy(&testdev->lock);
     free(testdev);
 }
 
@@ -316,11 +348,9 @@ static void ask_for_regions(struct testdev *testdev)
     device_regions_add_doorbell(regions, TESTDEV_MUTE, ACCESS_32_BIT, testdev->mute_fd);
     device_regions_add_doorbell(regions, TESTDEV_ECHO, ACCESS_32_BIT, testdev->echo.fd);
     device_regions_add_loopback(regions, TESTDEV_LOOPBACK, ACCESS_32_BIT);
-    device_regions_add_coalesced(regions, TESTDEV_COALESCED, COALESCED_BYTES, true);
-    device_regions_add_page(regions, TESTDEV_PAGE, true);
-    uint32_t *page = device_regions_page(regions);
-    for (uint32_t offset = 0; page && offset < TESTDEV_PAGE_BYTES; offset += sizeof(*page))
-        page[offset / sizeof(*page)] = TESTDEV_PAGE_WORD(offset);
+    device_regions_add_coalesced(regions, TESTDEV_COALESCED, COALESCED_BYTES, false);
+    device_regions_add_page(regions, TESTDEV_PAGE, false);
+    device_regions_defer(regions);
 }
 
 static struct device *testdev_create(const struct device_resources *resources, struct error *error)
@@ -334,6 +364,7 @@ static struct device *testdev_create(const struct device_resources *resources, s
     }
     testdev->device = (struct device){
         .ops = &testdev_ops, .name = testdev_class.name, .size_bytes = TESTDEV_BYTES};
+    (void)pthread_mutex_init(&testdev->lock, NULL); /* cannot fail with default attributes */
     testdev->irq = resources->irq;
     testdev->loop = resources->loop;
     testdev->regions = resources->regions;

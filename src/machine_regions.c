@@ -76,6 +76,80 @@ static void *page(struct device_regions *regions)
     return self->page_memory;
 }
 
+/* ---- doorbells ---- */
+
+static bool apply_doorbell(const struct machine_regions *self,
+                           const struct machine_doorbell *doorbell, struct error *error)
+{
+    const struct vm_doorbell request = {
+        .address = gpa_add(self->base, doorbell->offset),
+        .width = doorbell->width,
+        .event_fd = doorbell->event_fd,
+    };
+
+    return vm_add_ioeventfd(self->environment->vm, &request, error);
+}
+
+static bool apply_doorbells(struct machine_regions *self, struct error *error)
+{
+    if (self->doorbell_count == 0 || !vm_can(self->environment->vm, VM_CAN_IOEVENTFD))
+        return true;
+    for (size_t i = 0; i < self->doorbell_count; i++)
+        if (!apply_doorbell(self, &self->doorbells[i], error))
+            return false;
+    self->granted |= DEVICE_REGION_DOORBELL;
+    return true;
+}
+
+/* One eventfd that KVM signals and listens to: the write never leaves the kernel. */
+static bool apply_loopback(struct machine_regions *self, struct error *error)
+{
+    const struct vm *vm = self->environment->vm;
+
+    if (!self->wants_loopback || !self->kernel_gic || !vm_can(vm, VM_CAN_IOEVENTFD) ||
+        !vm_can(vm, VM_CAN_IRQFD))
+        return true;
+    if (self->loopback.event_fd == NO_FILE)
+        self->loopback.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->loopback.event_fd < 0)
+        return error_set(error, ERROR_HOST, errno, "eventfd failed");
+    if (!vm_add_irqfd(vm, self->irq->intid, self->loopback.event_fd, VM_NO_RESAMPLE, error) ||
+        !apply_doorbell(self, &self->loopback, error))
+        return false;
+    self->granted |= DEVICE_REGION_LOOPBACK;
+    return true;
+}
+
+static void defer(struct device_regions *regions)
+{
+    of(regions)->defers_doorbells = true;
+}
+
+static bool connect_doorbells(struct machine_regions *self, struct error *error)
+{
+    self->connected = true;
+    return apply_doorbells(self, error) && apply_loopback(self, error);
+}
+
+static bool raise_by_event(struct device_regions *regions)
+{
+    const struct machine_regions *self = of(regions);
+    const uint64_t one = 1;
+
+    return (self->granted & DEVICE_REGION_LOOPBACK) &&
+           write(self->loopback.event_fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+}
+
+/* What fails goes on to exit, and isn't tried again. */
+static void connect(struct device_regions *regions)
+{
+    struct machine_regions *self = of(regions);
+    struct error error = {0};
+
+    if (self->attached && !self->connected && !connect_doorbells(self, &error))
+        log_line(self->environment->log, LOG_WARNING, "%s", error.message);
+}
+
 /* ---- the switches ---- */
 
 static unsigned granted(const struct device_regions *regions)
@@ -146,6 +220,9 @@ static const struct device_regions_ops regions_ops = {
     .add_loopback = add_loopback,
     .add_coalesced = add_coalesced,
     .add_page = add_page,
+    .defer = defer,
+    .connect = connect,
+    .raise = raise_by_event,
     .page = page,
     .granted = granted,
     .set_coalesced = set_coalesced,
@@ -174,52 +251,11 @@ void machine_regions_finish(struct machine_regions *regions)
         (void)close(regions->loopback.event_fd);
 }
 
-static bool apply_doorbell(const struct machine_regions *self,
-                           const struct machine_doorbell *doorbell, struct error *error)
-{
-    const struct vm_doorbell request = {
-        .address = gpa_add(self->base, doorbell->offset),
-        .width = doorbell->width,
-        .event_fd = doorbell->event_fd,
-    };
-
-    return vm_add_ioeventfd(self->environment->vm, &request, error);
-}
-
-static bool apply_doorbells(struct machine_regions *self, struct error *error)
-{
-    if (self->doorbell_count == 0 || !vm_can(self->environment->vm, VM_CAN_IOEVENTFD))
-        return true;
-    for (size_t i = 0; i < self->doorbell_count; i++)
-        if (!apply_doorbell(self, &self->doorbells[i], error))
-            return false;
-    self->granted |= DEVICE_REGION_DOORBELL;
-    return true;
-}
-
-/* One eventfd that KVM signals and listens to: the write never leaves the kernel. */
-static bool apply_loopback(struct machine_regions *self, bool kernel_gic, struct error *error)
-{
-    const struct vm *vm = self->environment->vm;
-
-    if (!self->wants_loopback || !kernel_gic || !vm_can(vm, VM_CAN_IOEVENTFD) ||
-        !vm_can(vm, VM_CAN_IRQFD))
-        return true;
-    if (self->loopback.event_fd == NO_FILE)
-        self->loopback.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->loopback.event_fd < 0)
-        return error_set(error, ERROR_HOST, errno, "eventfd failed");
-    if (!vm_add_irqfd(vm, self->irq->intid, self->loopback.event_fd, VM_NO_RESAMPLE, error) ||
-        !apply_doorbell(self, &self->loopback, error))
-        return false;
-    self->granted |= DEVICE_REGION_LOOPBACK;
-    return true;
-}
-
 bool machine_regions_apply(struct machine_regions *regions, gpa_t base, bool kernel_gic,
                            struct error *error)
 {
     regions->base = base;
+    regions->kernel_gic = kernel_gic;
     regions->attached = !events_wanted(regions->environment->events, EVENT_MMIO);
     if (!regions->attached)
         return true;
@@ -230,12 +266,13 @@ bool machine_regions_apply(struct machine_regions *regions, gpa_t base, bool ker
         (void)set_coalesced(&regions->regions, true);
     if (regions->starts_with_page)
         (void)set_page(&regions->regions, true);
-    return apply_doorbells(regions, error) && apply_loopback(regions, kernel_gic, error);
+    return regions->defers_doorbells || connect_doorbells(regions, error);
 }
 
 void machine_regions_forget(struct machine_regions *regions)
 {
     regions->attached = false;
+    regions->connected = false;
     regions->granted = 0;
     regions->is_coalesced = false;
     regions->page.present = false;

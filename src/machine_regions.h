@@ -41,6 +41,9 @@ struct machine_regions {
     const struct irq_line *irq; /* what a loopback raises */
     gpa_t base;                 /* of the device, from machine_regions_apply() on */
     bool attached;              /* there is a VM */
+    bool kernel_gic;            /* its GIC is KVM's */
+    bool defers_doorbells;      /* until the device says so */
+    bool connected;             /* doorbells and loopback were asked for from the VM */
     unsigned granted;           /* mask of enum device_region_kind */
 
     struct machine_doorbell doorbells[DEVICE_REGION_DOORBELLS];

@@ -10,9 +10,9 @@
  *
  * Every function allows NULL for `regions`, and does nothing then.
  *
- * Threads: device_regions_add_...() in create. The switches: any thread, also with the device's
- * lock held; the device orders its calls. device_regions_drain(): any thread, no lock held, not
- * from `write`.
+ * Threads: device_regions_add_...() and device_regions_defer() in create. The switches: any thread,
+ * also with the device's lock held; the device orders its calls. device_regions_drain(): any
+ * thread, no lock held, not from `write`.
  */
 #ifndef ARMLET_DEVICE_REGIONS_H
 #define ARMLET_DEVICE_REGIONS_H
@@ -42,6 +42,9 @@ struct device_regions_ops {
     void (*add_coalesced)(struct device_regions *regions, uint64_t offset, uint32_t size_bytes,
                           bool on);
     void (*add_page)(struct device_regions *regions, uint64_t offset, bool on);
+    void (*defer)(struct device_regions *regions);
+    void (*connect)(struct device_regions *regions);
+    bool (*raise)(struct device_regions *regions);
     void *(*page)(struct device_regions *regions);
     unsigned (*granted)(const struct device_regions *regions);
     bool (*set_coalesced)(struct device_regions *regions, bool on);
@@ -90,6 +93,29 @@ static inline void device_regions_add_page(struct device_regions *regions, uint6
 {
     if (regions)
         regions->ops->add_page(regions, offset, on);
+}
+
+/*
+ * Doorbells and loopback are not there after power-on, but from device_regions_connect() on: the
+ * more there are, the longer KVM looks for the one that any exit is for.
+ */
+static inline void device_regions_defer(struct device_regions *regions)
+{
+    if (regions)
+        regions->ops->defer(regions);
+}
+
+/* Doorbells and loopback are there now, as far as the host can. One of the switches. */
+static inline void device_regions_connect(struct device_regions *regions)
+{
+    if (regions)
+        regions->ops->connect(regions);
+}
+
+/* Raises irq[0] as a write to the loopback does. False: that isn't there. Any thread. */
+static inline bool device_regions_raise(struct device_regions *regions)
+{
+    return regions ? regions->ops->raise(regions) : false;
 }
 
 /*

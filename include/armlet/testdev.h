@@ -9,7 +9,7 @@
 /* Registers of 32 bits. */
 #define TESTDEV_ID              0x0000 /* R: TESTDEV_ID_VALUE */
 #define TESTDEV_VERSION         0x0004 /* R: 1 */
-#define TESTDEV_ABILITIES       0x0008 /* R: what happens without an exit */
+#define TESTDEV_ABILITIES       0x0008 /* R: what happens without an exit from now on */
 #define TESTDEV_EXIT            0x0010 /* W: ends the machine with this status */
 #define TESTDEV_DOORBELL        0x0020 /* W: wakes the device's thread, which counts */
 #define TESTDEV_DOORBELL_COUNT  0x0024 /* R */
@@ -20,6 +20,7 @@
 #define TESTDEV_COALESCED_LAST  0x003c /* R: the low 32 bits of the last one */
 #define TESTDEV_LOOPBACK        0x0040 /* W: raises the interrupt */
 #define TESTDEV_ECHO            0x0044 /* W: the device's thread raises the interrupt */
+#define TESTDEV_RAISE           0x0048 /* W: raises the interrupt, after an exit */
 
 /* Pages of 4 KiB. */
 #define TESTDEV_SCRATCH    0x1000 /* memory that nobody else uses: any aligned access exits */

@@ -45,6 +45,22 @@ static void add_page(struct device_regions *regions, uint64_t offset, bool on)
     fake->page_on = on;
 }
 
+static void defer(struct device_regions *regions)
+{
+    of(regions)->deferred = true;
+}
+
+static void connect(struct device_regions *regions)
+{
+    of(regions)->connects++;
+}
+
+static bool raise_by_event(struct device_regions *regions)
+{
+    of(regions)->raises += of(regions)->raises_by_event;
+    return of(regions)->raises_by_event;
+}
+
 static void *page(struct device_regions *regions)
 {
     return of(regions)->page;
@@ -101,6 +117,9 @@ void fake_regions_init(struct fake_regions *fake)
         .add_loopback = add_loopback,
         .add_coalesced = add_coalesced,
         .add_page = add_page,
+        .defer = defer,
+        .connect = connect,
+        .raise = raise_by_event,
         .page = page,
         .granted = granted,
         .set_coalesced = set_coalesced,

@@ -22,6 +22,10 @@ struct fake_regions {
     uint64_t page_offset;
     bool coalesced; /* how it is */
     bool page_on;
+    bool deferred; /* doorbells and loopback wait */
+    unsigned connects;
+    bool raises_by_event; /* set by the test: as with a loopback */
+    unsigned raises;
     unsigned switches; /* that changed something */
     unsigned drains;
     size_t changed_from, changed_to; /* of the last page_changed */

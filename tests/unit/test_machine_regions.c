@@ -186,6 +186,50 @@ START_TEST(what_begins_off_costs_nothing)
 }
 END_TEST
 
+START_TEST(deferred_doorbells_come_when_they_are_asked_for)
+{
+    ask(false);
+    device_regions_defer(regions);
+    device_regions_connect(regions); /* no VM yet */
+    for (int boot = 0; boot < 2; boot++) {
+        check_power_on(true);
+        ck_assert_uint_eq(device_regions_granted(regions), 0);
+        ck_assert_uint_eq(fake.vm.doorbell_count, 0);
+        for (int again = 0; again < 2; again++) {
+            device_regions_connect(regions);
+            ck_assert_uint_eq(device_regions_granted(regions),
+                              DEVICE_REGION_DOORBELL | DEVICE_REGION_LOOPBACK);
+            ck_assert_uint_eq(fake.vm.doorbell_count, 2);
+            ck_assert_uint_eq(fake.vm.irqfd_count, 1);
+        }
+        uint64_t count = 0;
+        ck_assert(device_regions_raise(regions));
+        ck_assert_int_eq(read((int)fake.vm.irqfds[0].fd, &count, sizeof(count)), sizeof(count));
+        ck_assert_uint_eq(count, 1);
+    }
+    check_power_on(false);
+    device_regions_connect(regions);
+    ck_assert_uint_eq(device_regions_granted(regions), DEVICE_REGION_DOORBELL);
+    ck_assert(!device_regions_raise(regions));
+}
+END_TEST
+
+START_TEST(deferred_doorbells_that_fail_exit)
+{
+    ask(false);
+    device_regions_defer(regions);
+    check_power_on(true);
+    fake_kvm_fail_request(&fake, KVM_IOEVENTFD, 0, ENOMEM);
+    device_regions_connect(regions);
+    device_regions_connect(regions);
+    ck_assert_uint_eq(device_regions_granted(regions), 0);
+    ck_assert_uint_eq(fake.vm.doorbell_count, 0);
+    check_power_on(true);
+    device_regions_connect(regions);
+    ck_assert_uint_eq(fake.vm.doorbell_count, 2);
+}
+END_TEST
+
 START_TEST(who_watches_accesses_sees_them_all)
 {
     ask(true);
@@ -194,6 +238,7 @@ START_TEST(who_watches_accesses_sees_them_all)
     ck_assert_uint_eq(device_regions_granted(regions), 0);
     ck_assert(!device_regions_set_page(regions, true));
     ck_assert(!device_regions_set_coalesced(regions, true));
+    device_regions_connect(regions);
     ck_assert_uint_eq(fake.vm.doorbell_count, 0);
     events.wanted = 0;
 }
@@ -249,6 +294,9 @@ START_TEST(a_device_that_is_lent_none_gets_none)
     ck_assert(device_regions_set_page(regions, false));
     ck_assert(!device_regions_set_coalesced(regions, true));
     ck_assert(device_regions_set_coalesced(regions, false));
+    device_regions_defer(regions);
+    device_regions_connect(regions);
+    ck_assert(!device_regions_raise(regions));
     device_regions_page_changed(regions, 0, 4);
     device_regions_drain(regions);
 }
@@ -264,6 +312,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, each_call_fails);
     tcase_add_loop_test(tests, a_poor_host_grants_what_it_can, 0, 4);
     tcase_add_test(tests, what_begins_off_costs_nothing);
+    tcase_add_test(tests, deferred_doorbells_come_when_they_are_asked_for);
+    tcase_add_test(tests, deferred_doorbells_that_fail_exit);
     tcase_add_test(tests, who_watches_accesses_sees_them_all);
     tcase_add_test(tests, switches_go_both_ways);
     tcase_add_test(tests, a_switch_that_fails_stays);

@@ -71,6 +71,22 @@ START_TEST(it_says_what_it_is)
 }
 END_TEST
 
+START_TEST(it_asks_the_host_for_what_it_can_when_the_guest_asks)
+{
+    ck_assert(regions.deferred);
+    device->ops->write(device, TESTDEV_COALESCED, ACCESS_32_BIT, 1);
+    (void)device_read32(device, TESTDEV_PAGE);
+    ck_assert_uint_eq(device_regions_granted(&regions.regions), 0);
+    ck_assert_uint_eq(regions.connects, 0);
+    for (unsigned i = 1; i <= 2; i++) {
+        (void)device_read32(device, TESTDEV_ABILITIES);
+        ck_assert_uint_eq(regions.connects, i);
+        ck_assert_uint_eq(regions.switches, 2);
+    }
+    ck_assert(regions.coalesced && regions.page_on);
+}
+END_TEST
+
 /* The bits that guests read are those of the contract. */
 _Static_assert((unsigned)TESTDEV_CAN_DOORBELL == (unsigned)DEVICE_REGION_DOORBELL, "");
 _Static_assert((unsigned)TESTDEV_CAN_COALESCE == (unsigned)DEVICE_REGION_COALESCED, "");
@@ -102,6 +118,7 @@ END_TEST
 /* Through an exit it reads as it does without. */
 START_TEST(the_page_reads_the_same_both_ways)
 {
+    (void)device_read32(device, TESTDEV_ABILITIES);
     for (uint64_t at = 0; at < TESTDEV_PAGE_BYTES; at++)
         for (unsigned width = 1; width <= 8; width *= 2) {
             uint64_t memory = 0;
@@ -163,6 +180,11 @@ START_TEST(an_echo_comes_from_the_thread)
     fake_event_loop_poll(&loop);
     ck_assert_uint_eq(irq.rises, 1); /* two in one go are one */
     ck_assert(!irq.level);
+    regions.raises_by_event = true;
+    ring(TESTDEV_ECHO);
+    fake_event_loop_poll(&loop);
+    ck_assert_uint_eq(irq.rises, 1);
+    ck_assert_uint_eq(regions.raises, 1);
 }
 END_TEST
 
@@ -171,6 +193,9 @@ START_TEST(a_loopback_is_an_edge)
     ck_assert_uint_eq(regions.loopback_offset, TESTDEV_LOOPBACK);
     device_write32(device, TESTDEV_LOOPBACK, 0);
     ck_assert_uint_eq(irq.rises, 1);
+    ck_assert(!irq.level);
+    device_write32(device, TESTDEV_RAISE, 0);
+    ck_assert_uint_eq(irq.rises, 2);
     ck_assert(!irq.level);
 }
 END_TEST
@@ -263,6 +288,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, it_says_what_it_is);
+    tcase_add_test(tests, it_asks_the_host_for_what_it_can_when_the_guest_asks);
     tcase_add_test(tests, scratch_keeps_each_width);
     tcase_add_test(tests, the_page_reads_the_same_both_ways);
     tcase_add_test(tests, doorbells_are_counted_by_their_thread);
