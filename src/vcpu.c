@@ -238,22 +238,34 @@ bool vcpu_access(struct vcpu *vcpu, gpa_t address, enum access_kind kind, enum a
     return found;
 }
 
-HOT void handle_mmio(struct vcpu *vcpu)
+typedef bool access_function(struct vcpu *vcpu, gpa_t address, enum access_kind kind,
+                             enum access_width width, uint64_t *value);
+
+HOT void hand_on(struct vcpu *vcpu, access_function *access)
 {
     struct kvm_run *run = vcpu->run;
-    gpa_t address = GPA(run->mmio.phys_addr);
     enum access_kind kind = run->mmio.is_write ? ACCESS_WRITE : ACCESS_READ;
-    enum access_width width = (enum access_width)run->mmio.len;
     uint64_t value;
 
     _Static_assert(sizeof(run->mmio.data) == sizeof(value), "an access has at most 8 bytes");
     memcpy(&value, run->mmio.data, sizeof(value));
-    if (EVENTS_COMPILED_IN && __builtin_expect(vcpu->wanted_events & VCPU_WATCHES_ACCESSES, 0))
-        (void)vcpu_access(vcpu, address, kind, width, &value);
-    else
-        (void)carry_out(vcpu, address, kind, width, &value);
+    (void)access(vcpu, GPA(run->mmio.phys_addr), kind, (enum access_width)run->mmio.len, &value);
     if (kind == ACCESS_READ)
         memcpy(run->mmio.data, &value, sizeof(value));
+}
+
+/* Not inline, so that elsewhere the value stays in a register. */
+static __attribute__((noinline)) void hand_on_watched(struct vcpu *vcpu)
+{
+    hand_on(vcpu, vcpu_access);
+}
+
+HOT void handle_mmio(struct vcpu *vcpu)
+{
+    if (EVENTS_COMPILED_IN && __builtin_expect(vcpu->wanted_events & VCPU_WATCHES_ACCESSES, 0))
+        hand_on_watched(vcpu);
+    else
+        hand_on(vcpu, carry_out);
 }
 
 /* The call that KVM made a system event of; 0 if it isn't known. */
