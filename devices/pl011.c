@@ -127,6 +127,16 @@ static uint64_t pl011_read(struct device *device, uint64_t offset, enum access_w
     return value;
 }
 
+/*
+ * Whether a character that is sent now changes nothing that anybody can see, unless the console
+ * asks to hold back: most do, and come by the dozen.
+ */
+static bool sends_plainly(const struct pl011 *pl011)
+{
+    return !pl011->tx_held && !pl011->input_held && (pl011->regs.ris & INT_TX) != 0 &&
+           (pl011->regs.cr & CR_LBE) == 0;
+}
+
 /* In loopback the character stays inside (2.4.3, System and diagnostic loopback testing). */
 static void write_data(struct pl011 *pl011, uint32_t value)
 {
@@ -156,19 +166,23 @@ static void pl011_write(struct device *device, uint64_t offset, enum access_widt
     uint32_t depth;
     bool known = false;
     bool resume = false;
+    bool plain = false;
 
     if (primecell_access_is_aligned(offset, width)) {
         pthread_mutex_lock(&pl011->cell.lock);
         pl011->regs.fr_reads = 0;
         if (offset == UARTDR) {
+            plain = sends_plainly(pl011);
             write_data(pl011, (uint32_t)value);
             known = true;
         } else {
             known = pl011_registers_write(&pl011->regs, offset, (uint32_t)value);
         }
-        /* A guest that reads but one character and clears its interrupts needs the next to come. */
-        depth = pl011_rx_depth(&pl011->regs);
-        resume = settle(pl011, offset == UARTICR ? depth - 1 : depth / 2);
+        if (!plain || pl011->tx_held) {
+            /* A guest that reads one character and clears its interrupts needs the next to come. */
+            depth = pl011_rx_depth(&pl011->regs);
+            resume = settle(pl011, offset == UARTICR ? depth - 1 : depth / 2);
+        }
         pthread_mutex_unlock(&pl011->cell.lock);
     }
     if (resume) {
