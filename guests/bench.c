@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Benchmarks of what a guest pays for leaving itself. Runs under any VMM; the words of its command
- * line that name benchmarks (src/bench/benchmarks.def) choose those, else all but faults run:
+ * line that name benchmarks (src/bench/benchmarks.def) choose those, else all run that need no
+ * machine of their own:
  *
  *     runs=N        samples of each (100)
  *     host-cpus=N   host CPUs that the vCPUs may use (2)
@@ -31,7 +32,7 @@ static const char *const names[BENCH_COUNT] = {
 #include "../src/bench/benchmarks.def"
 };
 
-enum where { GUEST, FAULTS, HOST };
+enum where { GUEST, ALONE, HOST };
 static const uint8_t places[BENCH_COUNT] = {
 #define BENCHMARK(id, name, where, floor, what) [BENCH_##id] = (where),
 #include "../src/bench/benchmarks.def"
@@ -176,6 +177,7 @@ static void run(const struct benchmark *benchmark)
     const char *why_not;
 
     print("bench: run %s\n", names[benchmark->id]);
+    bench_rest();
     why_not = benchmark->prepare ? benchmark->prepare() : NULL;
     if (why_not) {
         print("bench: skip %s %s\n", names[benchmark->id], why_not);

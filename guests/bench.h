@@ -57,6 +57,11 @@ enum { BENCH_CPUS = 2, BENCH_SGI = 5 };
 
 /* The GIC, with a handler that notes when it began. */
 void bench_interrupts_start(void);
+/*
+ * Waits until a VMM has done with what was printed: it may look for more for a while. Interrupts
+ * are masked.
+ */
+void bench_rest(void);
 void bench_interrupt_forget(uint32_t cpu);
 /* When the handler of that CPU began, since it was told to forget; waits for it. */
 uint64_t bench_interrupt_wait(uint32_t cpu);

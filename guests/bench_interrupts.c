@@ -13,6 +13,8 @@ enum {
     ITS_EVENT = 3,
     ITS_COLLECTION = 0,
     RESPONSE_MS = 1000,
+    REST_MS = 40,
+    MS_PER_SECOND = 1000,
 };
 
 static uint64_t deadline;
@@ -35,6 +37,21 @@ void bench_interrupts_start(void)
     gic_enable(BENCH_SGI);
     if (machine.virtual_timer_intid != 0)
         gic_enable(machine.virtual_timer_intid);
+}
+
+void bench_rest(void)
+{
+    uint64_t end = ticks_now() + ticks_per_second() / MS_PER_SECOND * REST_MS;
+    bool can_sleep = machine.gicd != 0 && machine.virtual_timer_intid != 0;
+
+    if (can_sleep) {
+        WRITE_SYSREG(cntv_cval_el0, end);
+        WRITE_SYSREG(cntv_ctl_el0, CNTV_CTL_ENABLE);
+    }
+    while (ticks_now() < end)
+        if (can_sleep)
+            __asm__ volatile("dsb sy\n\twfi" : : : "memory");
+    WRITE_SYSREG(cntv_ctl_el0, 0);
 }
 
 void bench_interrupt_forget(uint32_t cpu)
@@ -129,11 +146,20 @@ static const char *testdev_prepare(void)
 {
     if (machine.testdev == 0 || machine.gicd == 0)
         return "the device tree has no test device (armlet-testdev(7)), or no GIC";
-    if (!(read32(machine.testdev + TESTDEV_ABILITIES) & TESTDEV_CAN_LOOPBACK))
-        return "this host's KVM can't do it";
     gic_set_edge(machine.testdev_intid, true);
     gic_enable(machine.testdev_intid);
     return NULL;
+}
+
+static const char *irqfd_prepare(void)
+{
+    const char *why_not = testdev_prepare();
+
+    if (why_not)
+        return why_not;
+    return read32(machine.testdev + TESTDEV_ABILITIES) & TESTDEV_CAN_LOOPBACK
+               ? NULL
+               : "the GIC is not in the kernel, or this host's KVM can't do it";
 }
 
 static void testdev_finish(void)
@@ -141,7 +167,8 @@ static void testdev_finish(void)
     gic_disable(machine.testdev_intid);
 }
 
-static uint64_t irqfd(void)
+/* From a write to a word of the test device that raises its interrupt. */
+static uint64_t until_handler(uint64_t word)
 {
     uint64_t start;
     uint64_t came;
@@ -149,10 +176,20 @@ static uint64_t irqfd(void)
     bench_interrupt_forget(0);
     interrupts_unmask();
     start = ticks_now();
-    write32(machine.testdev + TESTDEV_LOOPBACK, 0);
+    write32(machine.testdev + word, 0);
     came = bench_interrupt_wait(0);
     interrupts_mask();
     return came - start;
+}
+
+static uint64_t irqfd(void)
+{
+    return until_handler(TESTDEV_LOOPBACK);
+}
+
+static uint64_t irq_line(void)
+{
+    return until_handler(TESTDEV_RAISE);
 }
 
 /* The device's thread raises the interrupt, while this CPU waits. */
@@ -227,16 +264,21 @@ const struct benchmark bench_interrupts[] = {
     {.id = BENCH_SGI_NONE, .operations = BENCH_BATCH, .prepare = need_gic, .sample = sgi_none},
     {.id = BENCH_EOI, .operations = BENCH_BATCH, .prepare = need_gic, .sample = eoi},
     {.id = BENCH_LPI, .operations = 1, .prepare = lpi_prepare, .sample = lpi},
-    {.id = BENCH_IRQFD,
+    {.id = BENCH_IRQ_LINE,
      .operations = 1,
      .prepare = testdev_prepare,
+     .sample = irq_line,
+     .finish = testdev_finish},
+    {.id = BENCH_IRQFD,
+     .operations = 1,
+     .prepare = irqfd_prepare,
      .sample = irqfd,
      .finish = testdev_finish},
     {.id = BENCH_TIMER_LATE, .operations = 1, .prepare = timer_prepare, .sample = timer_late},
     {.id = BENCH_WFI_TIMER, .operations = 1, .prepare = timer_prepare, .sample = wfi_timer},
     {.id = BENCH_WFI_IRQFD,
      .operations = 1,
-     .prepare = testdev_prepare,
+     .prepare = irqfd_prepare,
      .sample = wfi_irqfd,
      .finish = testdev_finish},
     {.sample = NULL},

@@ -147,7 +147,9 @@ static bool measure(struct bench_report *report, const struct options *options, 
     struct outputs outputs = {0};
     struct error late = {0};
 
-    report->vmm = options->bench.vmm ? options->bench.vmm : "armlet " ARMLET_VERSION;
+    report->vmm = options->bench.vmm                 ? options->bench.vmm
+                  : options->irqchip == IRQCHIP_USER ? "armlet " ARMLET_VERSION ", --irqchip user"
+                                                     : "armlet " ARMLET_VERSION;
     report->runs = options->bench.runs;
     bool good = session_choose(report, options->bench.filter, error) && add_facts(report, error) &&
                 open_new(options->bench.save_path, &outputs.json, error) &&

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUEST = BENCH_GUEST, FAULTS = BENCH_FAULTS, HOST = BENCH_HOST };
+enum { GUEST = BENCH_GUEST, ALONE = BENCH_ALONE, HOST = BENCH_HOST };
 
 const struct bench_entry bench_catalogue[BENCH_COUNT] = {
 #define BENCHMARK(id, name, where, floor, what)                                                    \

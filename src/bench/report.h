@@ -22,7 +22,7 @@ enum bench_id {
     BENCH_COUNT,
 };
 
-enum bench_where { BENCH_GUEST, BENCH_FAULTS, BENCH_HOST };
+enum bench_where { BENCH_GUEST, BENCH_ALONE, BENCH_HOST };
 
 struct bench_entry {
     const char *name;

@@ -192,9 +192,9 @@ static void write_command(const struct session *session, const char *extra,
 {
     (void)snprintf(command, COMMAND_BYTES,
                    "/proc/self/exe run --quiet --kernel {guest} --append {words} --memory 256M "
-                   "--device testdev --hypercalls auto --its %s --cpus %u --pin %d,%d %s",
-                   floor_has_its() ? "on" : "off", session->cpu_count, session->cpus[0],
-                   session->cpus[1], extra);
+                   "--device testdev --irqchip %s --cpus %u --pin %d,%d %s",
+                   session->options->irqchip == IRQCHIP_USER ? "user" : "kernel",
+                   session->cpu_count, session->cpus[0], session->cpus[1], extra);
 }
 
 static bool judge_end(const struct session *session, const char *name, int status,
@@ -241,34 +241,52 @@ static bool measure_guest(struct session *session, struct error *error)
                      words, false, error);
 }
 
-/* Each in memory that nobody has touched. */
-static bool measure_faults(struct session *session, struct error *error)
+/* A benchmark in a machine of its own. */
+struct alone {
+    enum bench_id id;
+    const char *extra; /* options of armlet's */
+    bool small_pages;
+    const char *why_not; /* another VMM can't be asked for that machine; NULL: it is always so */
+};
+
+static bool measure_one_alone(struct session *session, const struct alone *alone,
+                              struct error *error)
 {
-    static const struct {
-        enum bench_id id;
-        const char *extra;
-        bool small_pages;
-    } faults[] = {
-        {BENCH_FAULT_4K_ABSENT, "", true},
-        {BENCH_FAULT_4K_PRESENT, "--prefault", true},
-        {BENCH_FAULT_2M_ABSENT, "--memory-backing thp", false},
-        {BENCH_FAULT_2M_PRESENT, "--memory-backing thp --prefault", false},
-    };
+    const char *vmm = session->options->bench.vmm;
     char command[COMMAND_BYTES];
     char words[WORDS_BYTES];
 
-    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-        if (!session->report->results[faults[i].id].chosen)
-            continue;
-        if (session->options->bench.vmm) {
-            bench_skip(session->report, faults[i].id, "depends on how the VMM takes its memory");
-            continue;
-        }
-        write_words(session, BENCH_FAULTS, faults[i].id, words);
-        write_command(session, faults[i].extra, command);
-        if (!run_guest(session, command, words, faults[i].small_pages, error))
-            return false;
+    if (!session->report->results[alone->id].chosen)
+        return true;
+    if (vmm && alone->why_not) {
+        bench_skip(session->report, alone->id, alone->why_not);
+        return true;
     }
+    write_words(session, BENCH_ALONE, alone->id, words);
+    write_command(session, alone->extra, command);
+    return run_guest(session, vmm ? vmm : command, words, alone->small_pages, error);
+}
+
+/*
+ * Memory that nobody has touched; a filter of hypercalls and an ITS, which KVM looks at in every
+ * hypercall and every access.
+ */
+static bool measure_alone(struct session *session, struct error *error)
+{
+    static const char memory_is_its_own[] = "depends on how the VMM takes its memory";
+    const bool has_its = session->options->irqchip == IRQCHIP_KERNEL && floor_has_its();
+    const struct alone all[] = {
+        {BENCH_HVC_USER, "--hypercalls auto", false, NULL},
+        {BENCH_LPI, has_its ? "--its on" : "", false, NULL},
+        {BENCH_FAULT_4K_ABSENT, "", true, memory_is_its_own},
+        {BENCH_FAULT_4K_PRESENT, "--prefault", true, memory_is_its_own},
+        {BENCH_FAULT_2M_ABSENT, "--memory-backing thp", false, memory_is_its_own},
+        {BENCH_FAULT_2M_PRESENT, "--memory-backing thp --prefault", false, memory_is_its_own},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (!measure_one_alone(session, &all[i], error))
+            return false;
     return true;
 }
 
@@ -391,7 +409,7 @@ bool session_measure(struct bench_report *report, const struct options *options,
     if (good) {
         settle(&session);
         good = measure_host(&session, error) && measure_guest(&session, error) &&
-               measure_faults(&session, error);
+               measure_alone(&session, error);
     }
     show_progress(&session, "");
     vmm_image_destroy(&session.empty);

@@ -374,7 +374,7 @@ START_TEST(from_options_to_a_report_and_a_comparison)
     char command[128];
     char *save = in_directory("saved.json");
     char *output = in_directory("output");
-    struct bench_report *report = new_report("hvc,lpi,sysreg,fault-4k-absent,exec*,boot");
+    struct bench_report *report = new_report("hvc,hvc-user,lpi,sysreg,fault-4k-absent,exec*,boot");
 
     (void)snprintf(command, sizeof(command), "cat %s", guest_lines_path);
     ASSERT_PARSES(&options, "bench", "--settle", "1ms", "--runs", "1", "--vmm", command);
@@ -385,6 +385,7 @@ START_TEST(from_options_to_a_report_and_a_comparison)
     ck_assert(report->counted);
     ck_assert_str_eq(report->results[BENCH_LPI].skipped, "no ITS");
     assert_contains(report->results[BENCH_SYSREG].skipped, "no such benchmark");
+    assert_contains(report->results[BENCH_HVC_USER].skipped, "no such benchmark");
     assert_contains(report->results[BENCH_FAULT_4K_ABSENT].skipped, "the VMM takes its memory");
     ck_assert(bench_is_measured(&report->results[BENCH_EXEC]));
     ck_assert(bench_is_measured(&report->results[BENCH_EXEC_MEMORY]));
@@ -439,6 +440,8 @@ START_TEST(options_that_are_wrong)
         {{"bench", "--settle", "soon"}, "--settle soon"},
         {{"bench", "--filer", "hvc"}, "did you mean '--filter'"},
         {{"bench", "file"}, "unexpected 'file'"},
+        {{"bench", "--irqchip", "kvm"}, "--irqchip kvm"},
+        {{"bench", "--irqchip", "user", "--vmm", "true"}, "--vmm names another"},
         {{"bench", "--compare", "a"}, "two files"},
         {{"bench", "--compare", "a", "b", "c"}, "unexpected 'c'"},
         {{"bench", "--svg"}, "a file that isn't there yet"},
