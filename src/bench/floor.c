@@ -127,18 +127,22 @@ static void finish(struct floor *floor)
 
 /* ---- what is measured ---- */
 
-/* Until the guest tells a number at `result`, an offset from FLOOR_MMIO. */
-static bool next_number(struct floor *floor, uint64_t result, uint64_t *number, struct error *error)
+/* Until the guest tells a number at `offset`, an offset from FLOOR_MMIO. */
+static bool next_number(struct floor *floor, uint64_t offset, uint64_t *number, struct error *error)
 {
     struct kvm_run *run = floor->vcpu.run;
 
     do {
-        if (kvm_sys_ioctl(floor->vcpu.fd, KVM_RUN, 0) < 0 && errno != EINTR)
+        int result = kvm_sys_ioctl(floor->vcpu.fd, KVM_RUN, 0);
+
+        while (result < 0 && errno == EINTR)
+            result = kvm_sys_ioctl(floor->vcpu.fd, KVM_RUN, 0);
+        if (result < 0)
             return error_set(error, ERROR_HOST, errno, "KVM_RUN failed");
         if (run->exit_reason != KVM_EXIT_MMIO)
             return error_set(error, ERROR_HOST, 0, "the floor's guest left with exit %u",
                              run->exit_reason);
-    } while (run->mmio.phys_addr != FLOOR_MMIO + result);
+    } while (run->mmio.phys_addr != FLOOR_MMIO + offset);
     memcpy(number, run->mmio.data, sizeof(*number));
     return true;
 }

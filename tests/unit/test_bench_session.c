@@ -143,6 +143,22 @@ START_TEST(the_floor_takes_what_its_guest_tells)
 }
 END_TEST
 
+START_TEST(a_signal_does_not_disturb_the_floor)
+{
+    for (unsigned nth = 0; nth < 4; nth++) {
+        struct bench_report *report = new_report("hvc");
+
+        fixture.kvm.vm_count = 0;
+        play(floor_steps, COUNT(floor_steps));
+        fake_kvm_fail_request(&fixture.kvm, KVM_RUN, nth, EINTR);
+        ck_assert_msg(floor_measure(report, 1, &error), "%s", error.message);
+        ck_assert_double_eq(bench_quantile(&report->results[BENCH_FLOOR_READ], 1), 20);
+        ck_assert_double_eq(bench_quantile(&report->results[BENCH_FLOOR_WRITE], 1), 40);
+        bench_report_destroy(report);
+    }
+}
+END_TEST
+
 START_TEST(each_call_of_the_floor_fails)
 {
     unsigned calls = 0;
@@ -526,6 +542,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, the_floor_takes_what_its_guest_tells);
+    tcase_add_test(tests, a_signal_does_not_disturb_the_floor);
     tcase_add_test(tests, each_call_of_the_floor_fails);
     tcase_add_test(tests, a_floor_that_leaves_otherwise);
     tcase_add_test(tests, a_host_has_an_its_or_not);
