@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Reports of `armlet bench --json` side by side: the median of each benchmark, and armlet's, the
-# first report's, as a part of each other one's. -v label=TEXT stands for the names. A line of a report that
-# begins with {"name": is a benchmark; see "JSON" in armlet-bench(1).
+# Reports of `armlet bench --json` side by side: the median of each benchmark, and the first
+# column's as a part of each other one's. A column is called as its file is, up to a "+" in that
+# name: reports NAME.json and NAME+MORE.json are one. -v label=TEXT stands for the names of
+# benchmarks. A line of a report that begins with {"name": is a benchmark; see "JSON" in
+# armlet-bench(1).
 function member(line, name) {
     if (!match(line, "\"" name "\": [^,}]*"))
         return ""
@@ -11,10 +13,14 @@ function member(line, name) {
     return line
 }
 FNR == 1 {
-    reports++
-    vmm[reports] = FILENAME
-    sub(/.*\//, "", vmm[reports])
-    sub(/[.]json$/, "", vmm[reports])
+    column = FILENAME
+    sub(/.*\//, "", column)
+    sub(/([+].*)?[.]json$/, "", column)
+    if (!(column in columns)) {
+        columns[column] = ++reports
+        vmm[reports] = column
+    }
+    report = columns[column]
 }
 /^ *[{]"name": / {
     name = member($0, "name")
@@ -22,18 +28,20 @@ FNR == 1 {
         known[name] = 1
         order[++names] = name
     }
-    median[name, reports] = member($0, "p50")
+    value = member($0, "p50")
+    if (value != "")
+        median[name, report] = value
 }
 END {
-    printf "%-17s", "median"
+    heading = sprintf("%-26s", "median")
     for (i = 1; i <= reports; i++)
-        printf " %12s", vmm[i]
+        heading = heading sprintf(" %12s", vmm[i])
     for (i = 2; i <= reports; i++)
-        printf "   of %-9s", vmm[i]
-    print ""
+        heading = heading sprintf(" %12s", "of " vmm[i])
+    print heading
     for (n = 1; n <= names; n++) {
         name = order[n]
-        line = sprintf("%-17s", label && name == "boot" ? label : name)
+        line = sprintf("%-26s", label && name == "boot" ? label : name)
         some = 0
         for (i = 1; i <= reports; i++) {
             value = median[name, i]
@@ -42,9 +50,9 @@ END {
         }
         for (i = 2; i <= reports; i++)
             if (median[name, 1] != "" && median[name, i] + 0 > 0)
-                line = line sprintf("   %12.3f", median[name, 1] / median[name, i])
+                line = line sprintf(" %12.3f", median[name, 1] / median[name, i])
             else
-                line = line sprintf("   %12s", "")
+                line = line sprintf(" %12s", "")
         if (some && !(label && name != "boot"))
             print line
     }
