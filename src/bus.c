@@ -132,13 +132,16 @@ const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *curso
 
     /*
      * Invariant: of the `count` entries from `low` on, no later one contains the address than the
-     * last that starts at or below it. A product in place of a branch: where a guest turns to next
-     * can't be predicted, and a wrong guess costs more than all the rest.
+     * last that starts at or below it. Even odds make a conditional move of what could be a branch:
+     * where a guest turns to next can't be predicted, and a wrong guess costs more than all the
+     * rest.
      */
     while (count > 1) {
         size_t half = count / 2;
+        size_t middle = low + half;
+        bool is_above = entries[middle].base.value <= address.value;
 
-        low += half * (entries[low + half].base.value <= address.value);
+        low = __builtin_expect_with_probability(is_above, 1, 0.5) ? middle : low;
         count -= half;
     }
     if (count == 0 || !contains(&entries[low], address))
