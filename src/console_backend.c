@@ -3,15 +3,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/major.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* What a file in blocking mode takes at once when poll(2) calls it writable. */
 enum { BLOCKING_WRITE_BYTES = 256 };
 
 /* ---- standard input and output ---- */
+
+/* Reading or writing a pipe, a terminal: but /dev/null and its like never make anybody wait. */
+static bool may_block(const struct stat *status)
+{
+    return S_ISFIFO(status->st_mode) ||
+           (S_ISCHR(status->st_mode) && major(status->st_rdev) != MEM_MAJOR);
+}
 
 /*
  * A blocking call would hold up everything, but O_NONBLOCK must not be set on a file that the
@@ -23,7 +32,7 @@ static int open_anew(int fd, int access)
     struct stat status;
     char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 
-    if (fstat(fd, &status) != 0 || (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)))
+    if (fstat(fd, &status) != 0 || !may_block(&status))
         return fd;
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     int anew = open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -40,8 +49,7 @@ static void open_output(struct console_backend *backend)
     backend->out_is_socket = S_ISSOCK(status.st_mode);
     backend->out_fd = open_anew(STDOUT_FILENO, O_WRONLY);
     backend->out_owned = backend->out_fd != STDOUT_FILENO;
-    backend->out_blocks =
-        !backend->out_owned && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode));
+    backend->out_blocks = !backend->out_owned && may_block(&status);
 }
 
 static bool open_stdio(struct console_backend *backend, const char *path, struct error *error)

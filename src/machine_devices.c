@@ -103,8 +103,7 @@ static bool choose_implied(struct machine *machine, struct error *error)
         bool wanted;
     } implied[IMPLIED_DEVICE_COUNT] = {
         {"sp805", options->watchdog != WATCHDOG_NONE},
-        {"gicv2m",
-         options->msi == MSI_GICV2M || (options->msi == MSI_AUTO && options->its != FEATURE_ON)},
+        {"gicv2m", options->msi == MSI_GICV2M},
     };
 
     for (size_t i = 0; i < IMPLIED_DEVICE_COUNT; i++)
@@ -186,6 +185,8 @@ static bool connect_irqs(struct machine *machine, const struct device_class *cla
     if (!*lines || !entry->irqs)
         return false;
     entry->irq_count = count;
+    if (machine->spi_count < spi + count)
+        machine->spi_count = spi + count;
     for (uint32_t i = 0; i < count; i++) {
         machine_irqchip_connect(machine, &entry->irqs[i].wire, GIC_SPI_BASE + spi + i);
         irq_watch_init(&entry->irqs[i], &(*lines)[i], &machine->events);

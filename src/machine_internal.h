@@ -66,6 +66,7 @@ struct machine {
     struct machine_regions *regions; /* of the nth device */
     struct machine_regions_environment regions_environment;
     size_t device_count;
+    uint32_t spi_count;   /* up to the last that a device has */
     uint32_t spis_taken;  /* of those from REGION_DEVICES on */
     uint64_t room_taken;  /* in REGION_DEVICES, bytes */
     uint32_t slots_taken; /* in REGION_VIRTIO */

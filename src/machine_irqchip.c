@@ -102,6 +102,7 @@ bool machine_irqchip_power_on(struct machine *machine, gpa_t high_redistributors
         .choice = machine->options->gic,
         .its = machine->options->its == FEATURE_ON,
         .vcpu_count = machine->options->vcpu_count,
+        .spi_count = machine->spi_count,
         .high_redistributors = high_redistributors,
     };
 

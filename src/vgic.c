@@ -163,7 +163,10 @@ fail:
 
 bool vgic_finish_setup(const struct vgic *vgic, struct error *error)
 {
-    const uint32_t irq_count = GIC_SPI_BASE + GIC_SPI_COUNT;
+    /* KVM allocates and routes each one, wanted or not, and takes them by the register full. */
+    const uint32_t per_register = 32;
+    uint32_t registers = (vgic->config.spi_count + per_register - 1) / per_register;
+    const uint32_t irq_count = GIC_SPI_BASE + (registers ? registers : 1) * per_register;
 
     if (!set_attribute(vgic->fd, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &irq_count,
                        "setting the GIC's number of interrupts", error) ||

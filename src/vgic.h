@@ -25,6 +25,7 @@ struct vgic_config {
     enum gic_choice choice;
     bool its;
     uint32_t vcpu_count;
+    uint32_t spi_count;        /* SPIs from 0 on that lead somewhere; the GIC may have a few more */
     gpa_t high_redistributors; /* base of the second redistributor region */
 };
 

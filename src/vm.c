@@ -7,7 +7,12 @@
 
 #include "kvm_sys.h"
 
-enum { DEFAULT_IPA_BITS = 40 }; /* what KVM gives when nothing is asked for */
+enum {
+    DEFAULT_IPA_BITS = 40, /* what KVM gives when nothing is asked for */
+    /* Fewer bits are fewer entries of the first stage-2 table to make and to take down. From 35 on
+     * KVM has three levels of them; with less it has two, and a first one that is larger. */
+    LEAST_IPA_BITS = 36,
+};
 
 /* KVM counts a slot's pages in 31 bits; pages have 4 KiB at least. */
 #define SLOT_MAX_BYTES ((uint64_t)4 << 40)
@@ -24,15 +29,20 @@ static bool choose_ipa_bits(const struct kvm *kvm, gpa_t highest, unsigned *bits
     unsigned limit = (unsigned)kvm_check_extension(kvm->fd, KVM_CAP_ARM_VM_IPA_SIZE);
     unsigned needed = bits_needed(highest);
 
-    if (limit == 0)
+    bool limit_known = limit != 0; /* and that fewer can be asked for */
+    if (!limit_known)
         limit = DEFAULT_IPA_BITS;
     if (needed > limit)
         return error_set(error, ERROR_HOST, 0,
                          "the guest needs %u-bit physical addresses (up to 0x%" PRIx64
                          "), this host gives guests %u bits: use less memory or fewer vCPUs",
                          needed, highest.value, limit);
-    unsigned usual = limit < DEFAULT_IPA_BITS ? limit : DEFAULT_IPA_BITS;
-    *bits = needed > usual ? needed : usual;
+    if (!limit_known) {
+        *bits = DEFAULT_IPA_BITS;
+        return true;
+    }
+    unsigned least = limit < LEAST_IPA_BITS ? limit : LEAST_IPA_BITS;
+    *bits = needed > least ? needed : least;
     return true;
 }
 

@@ -93,7 +93,7 @@ START_TEST(a_message_is_a_pulse)
         FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN),
     };
 
-    OPTIONS(NULL);
+    OPTIONS("--msi", "gicv2m");
     STEPS(&trial, 0, 0, steps);
     trial_check_run(MACHINE_POWERED_OFF, 0);
     ck_assert_uint_eq(trial.fake.irq_count, 2);
@@ -109,8 +109,8 @@ static const struct {
     uint32_t typer;
 } frames[] = {
     {{"--msi", "off"}, 0},
-    {{"--its", "on"}, 0},
-    {{"--msi", "auto", "--gic", "2"}, FRAME_INTID << 16 | FRAME_COUNT},
+    {{"--msi", "gicv2m", "--gic", "2"}, FRAME_INTID << 16 | FRAME_COUNT},
+    {{"--msi", "auto", "--gic", "2"}, 0},
     {{"--its", "on", "--msi", "gicv2m"}, FRAME_INTID << 16 | FRAME_COUNT},
     {{"--msi", "off", "--device", "gicv2m"}, FRAME_INTID << 16 | FRAME_COUNT},
 };

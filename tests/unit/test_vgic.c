@@ -43,6 +43,7 @@ static struct vgic_config config_for(enum gic_choice choice, bool its, uint32_t 
         .choice = choice,
         .its = its,
         .vcpu_count = vcpu_count,
+        .spi_count = GIC_SPI_COUNT,
         .high_redistributors = memory_map_region(REGION_GICR_HIGH)->base,
     };
 }
@@ -117,6 +118,26 @@ START_TEST(version_3_with_an_its)
     check_value(FAKE_ON_GIC, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, 0);
     check_value(FAKE_ON_ITS, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, 0);
     ck_assert(fake.vm.gic_initialised && fake.vm.its_initialised);
+    vm_destroy(&vm);
+}
+END_TEST
+
+/* What the devices need, in whole registers of 32. */
+static const struct {
+    uint32_t spi_count;
+    uint32_t intid_count;
+} needs[] = {{0, 64}, {1, 64}, {32, 64}, {33, 96}, {112, 144 + 16}, {GIC_SPI_COUNT, IRQ_COUNT}};
+
+START_TEST(as_many_interrupts_as_are_needed)
+{
+    struct vgic_config config = config_for(GIC_V3, false, 1);
+    struct vgic vgic;
+    struct vm vm;
+
+    config.spi_count = needs[_i].spi_count;
+    create_vm(&vm);
+    ck_assert(create_and_finish(&vm, &config, &vgic, &error));
+    check_value(FAKE_ON_GIC, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, needs[_i].intid_count);
     vm_destroy(&vm);
 }
 END_TEST
@@ -316,6 +337,8 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, version_3_with_an_its);
+    tcase_add_loop_test(tests, as_many_interrupts_as_are_needed, 0,
+                        sizeof(needs) / sizeof(needs[0]));
     tcase_add_test(tests, version_2);
     tcase_add_test(tests, many_vcpus_have_a_second_redistributor_region);
     tcase_add_loop_test(tests, each_call_fails, 0, 4);

@@ -91,13 +91,13 @@ static const struct {
     unsigned long type;
     bool refused;
 } sizes[] = {
-    {40, GIB(2), 0, false},     {0, GIB(2), 0, false},
-    {48, GIB(2), 0, false},     {40, GIB(1024) - 1, 0, false},
-    {40, GIB(1024), 0, true},   {0, GIB(1024), 0, true},
-    {48, GIB(1024), 41, false}, {48, GIB(262144) - 1, 48, false},
-    {48, GIB(262144), 0, true}, {52, UINT64_MAX, 0, true},
-    {36, GIB(2), 36, false},    {36, GIB(64), 0, true},
-    {36, 0, 36, false},
+    {40, GIB(2), 36, false},          {0, GIB(2), 0, false},
+    {48, GIB(64) - 1, 36, false},     {48, GIB(64), 37, false},
+    {40, GIB(1024) - 1, 0, false},    {40, GIB(1024), 0, true},
+    {0, GIB(1024), 0, true},          {48, GIB(1024), 41, false},
+    {48, GIB(262144) - 1, 48, false}, {48, GIB(262144), 0, true},
+    {52, UINT64_MAX, 0, true},        {36, GIB(2), 36, false},
+    {36, GIB(64), 0, true},           {36, 0, 36, false},
 };
 
 START_TEST(the_address_space_is_large_enough)
