@@ -178,9 +178,10 @@ static uint64_t available_bytes(void)
 /* Asked for all at once, too much memory would call up the OOM killer instead of an error. */
 static bool check_available(const struct options *options, struct error *error)
 {
+    if (!options->prefault || options->backing == BACKING_HUGETLB)
+        return true;
     uint64_t available = available_bytes();
-
-    if (available == 0 || options->memory_bytes <= available || options->backing == BACKING_HUGETLB)
+    if (available == 0 || options->memory_bytes <= available)
         return true;
     return error_set(error, ERROR_HOST, 0,
                      "cannot prefault %" PRIu64 " MiB: the host has %" PRIu64 " MiB available",
@@ -192,8 +193,6 @@ static bool prepare_pages(const struct memory_mapping *mapping, const struct opt
 {
     void *host = mapping->memory.host;
 
-    if (options->prefault && !check_available(options, error))
-        return false;
     if (options->prefault && madvise(host, options->memory_bytes, MADV_POPULATE_WRITE) != 0)
         return error_set(error, ERROR_HOST, errno, "cannot prefault %" PRIu64 " MiB",
                          MIB_OF(options->memory_bytes));
@@ -243,6 +242,8 @@ bool memory_mapping_create(struct memory_mapping *mapping, const struct options 
         .memory = {.base = base, .size_bytes = options->memory_bytes},
         .fd = -1,
     };
+    if (!check_available(options, error))
+        return false;
     if (map(mapping, options, error) && keep_from_children(mapping, error) &&
         prepare_pages(mapping, options, error))
         return true;
