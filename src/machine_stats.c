@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +21,12 @@
 
 #define NS_PER_S 1000000000ULL
 
-/* ID_AA64MMFR2_EL1.EVT (DDI 0487): KVM can leave CTR_EL0 alone if it isn't zero. */
+/*
+ * KVM traps the registers that describe caches since Linux 6.3, and CTR_EL0 with them
+ * (HCR_EL2.TID2) if ID_AA64MMFR2_EL1.EVT (DDI 0487) is zero.
+ */
+enum { KVM_TRAPS_CACHES_MAJOR = 6, KVM_TRAPS_CACHES_MINOR = 3 };
+
 #define REG_ID_AA64MMFR2_EL1 ARM64_SYS_REG(3, 0, 0, 7, 2)
 #define MMFR2_EVT_SHIFT      56
 #define MMFR2_EVT_MASK       0xfU
@@ -125,6 +131,19 @@ void machine_stats_destroy(struct machine *machine)
     close_output(machine->stats->picture_fd);
 }
 
+static bool host_traps_cache_registers(void)
+{
+    struct utsname host;
+    char *end;
+
+    if (uname(&host) != 0)
+        return false;
+    unsigned long major = strtoul(host.release, &end, 10);
+    unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    return major > KVM_TRAPS_CACHES_MAJOR ||
+           (major == KVM_TRAPS_CACHES_MAJOR && minor >= KVM_TRAPS_CACHES_MINOR);
+}
+
 void machine_stats_power_on(struct machine *machine)
 {
     struct machine_stats *stats = machine->stats;
@@ -133,7 +152,7 @@ void machine_stats_power_on(struct machine *machine)
 
     if (stats->boots++ == 0)
         stats->started_ns = now_ns();
-    if (machine->options->explain &&
+    if (machine->options->explain && host_traps_cache_registers() &&
         vcpu_get_register(machine->vcpus[0].fd, REG_ID_AA64MMFR2_EL1, &features, &error))
         stats->host_traps_ctr = (features >> MMFR2_EVT_SHIFT & MMFR2_EVT_MASK) == 0;
 }
