@@ -27,7 +27,14 @@
 #include "armlet/device.h"
 #include "virtqueue.h"
 
-enum virtio_device_id { VIRTIO_ID_BLOCK = 2, VIRTIO_ID_ENTROPY = 4 }; /* 5 */
+enum virtio_device_id {
+    VIRTIO_ID_BLOCK = 2,
+    VIRTIO_ID_ENTROPY = 4,
+    VIRTIO_ID_BALLOON = 5,
+    VIRTIO_ID_VSOCK = 19,
+}; /* 5 */
+
+enum { VIRTIO_NO_FILE = -1 };
 
 enum { VIRTIO_MOST_QUEUES = 16 };
 
@@ -60,6 +67,16 @@ struct virtio_model {
     void (*serve)(struct virtio *virtio);
     /* With serve(): waits until nothing is under way, and gives all of it back. */
     void (*settle)(struct virtio *virtio);
+    /*
+     * The driver reset the device: no queue is active, and no chain is the model's any more. The
+     * worker rests. May be NULL.
+     */
+    void (*reset)(struct virtio *virtio);
+    /*
+     * The driver wrote one byte of the configuration space, under `lock`; false: it may not. NULL:
+     * it may write none. A vCPU's thread.
+     */
+    bool (*write_config)(struct virtio *virtio, uint64_t offset, uint8_t byte);
     void (*destroy)(struct virtio *virtio); /* frees the model; the worker has ended */
 };
 
@@ -92,12 +109,15 @@ struct virtio {
     uint64_t offered;      /* feature bits */
     const uint8_t *config; /* the configuration space; reads beyond it are zero */
     size_t config_bytes;
+    /* With serve(): another file that wakes the worker while it is readable, or VIRTIO_NO_FILE. */
+    int watch;
 
     /* Lock order: work, then lock. */
     pthread_mutex_t work; /* guards queues, active, features; the worker holds it at work */
     pthread_mutex_t lock; /* guards regs, and the level that was driven on irq */
     struct virtio_registers regs;
     bool irq_level;
+    uint32_t config_generation; /* guarded by lock, too */
 
     struct virtqueue queues[VIRTIO_MOST_QUEUES];
     bool active[VIRTIO_MOST_QUEUES]; /* the worker serves it */
@@ -147,6 +167,10 @@ bool virtio_take(struct virtio *virtio, uint32_t queue, struct virtqueue_chain *
 void virtio_return(struct virtio *virtio, uint32_t queue, const struct virtqueue_chain *chain,
                    uint32_t written_bytes);
 void virtio_signal(struct virtio *virtio, uint32_t queue);
+
+/* The configuration space was changed, and the driver is to know (2.5). Any thread, no lock held.
+ */
+void virtio_config_changed(struct virtio *virtio);
 
 /*
  * Copies bytes of a chain's readable part, from `offset` on, or to its writable part. False: there

@@ -13,7 +13,7 @@
 #include "armlet/fdt_writer.h"
 #include "virtio_worker.h"
 
-enum { NO_FILE = -1, HALF_BITS = 32 };
+enum { HALF_BITS = 32 };
 
 static const uint64_t TRANSPORT_FEATURES =
     VIRTIO_FEATURE(VIRTIO_F_INDIRECT_DESC) | VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX) |
@@ -59,6 +59,16 @@ void virtio_interrupt(struct virtio *virtio, uint32_t causes)
     (void)pthread_mutex_unlock(&virtio->lock);
 }
 
+void virtio_config_changed(struct virtio *virtio)
+{
+    (void)pthread_mutex_lock(&virtio->lock);
+    bool runs = virtio->regs.status & VIRTIO_STATUS_DRIVER_OK;
+    virtio->config_generation++;
+    (void)pthread_mutex_unlock(&virtio->lock);
+    if (runs)
+        virtio_interrupt(virtio, VIRTIO_INTERRUPT_CONFIG);
+}
+
 static void stop_queues(struct virtio *virtio)
 {
     memset(virtio->active, 0, sizeof(virtio->active));
@@ -86,6 +96,8 @@ static void reset(struct virtio *virtio)
     virtio->regs = (struct virtio_registers){0};
     update_irq(virtio);
     (void)pthread_mutex_unlock(&virtio->lock);
+    if (virtio->model->reset)
+        virtio->model->reset(virtio);
 }
 
 static void start_queues(struct virtio *virtio, const struct virtio_registers *regs)
@@ -265,6 +277,18 @@ static bool write_register(struct virtio *virtio, uint64_t offset, uint32_t valu
     }
 }
 
+static bool write_config(struct virtio *virtio, uint64_t offset, enum access_width width,
+                         uint64_t value)
+{
+    bool good = virtio->model->write_config && offset % (uint64_t)width == 0;
+
+    (void)pthread_mutex_lock(&virtio->lock);
+    for (unsigned i = 0; good && i < (unsigned)width; i++)
+        good = virtio->model->write_config(virtio, offset + i, (uint8_t)(value >> (8 * i)));
+    (void)pthread_mutex_unlock(&virtio->lock);
+    return good;
+}
+
 static void virtio_write(struct device *device, uint64_t offset, enum access_width width,
                          uint64_t value)
 {
@@ -272,7 +296,9 @@ static void virtio_write(struct device *device, uint64_t offset, enum access_wid
     uint32_t word = (uint32_t)value;
     bool good = false;
 
-    if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_QUEUE_NOTIFY) {
+    if (offset >= VIRTIO_MMIO_CONFIG) {
+        good = write_config(virtio, offset - VIRTIO_MMIO_CONFIG, width, value);
+    } else if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_QUEUE_NOTIFY) {
         good = word < virtio->queue_count;
         if (good)
             virtio_ring(virtio);
@@ -346,8 +372,10 @@ static bool read_register(struct virtio *virtio, uint64_t offset, uint32_t *valu
     case VIRTIO_MMIO_SHM_BASE_HIGH:
         *value = UINT32_MAX;
         return true;
-    case VIRTIO_MMIO_QUEUE_RESET:       /* not offered */
-    case VIRTIO_MMIO_CONFIG_GENERATION: /* no model changes its configuration */
+    case VIRTIO_MMIO_CONFIG_GENERATION:
+        *value = virtio->config_generation;
+        return true;
+    case VIRTIO_MMIO_QUEUE_RESET: /* not offered */
         *value = 0;
         return true;
     default:
@@ -417,6 +445,7 @@ bool virtio_init(struct virtio *virtio, const struct virtio_model *model,
         (struct device){.ops = &virtio_ops, .name = model->name, .size_bytes = VIRTIO_MMIO_BYTES};
     virtio->model = model;
     virtio->queue_count = model->queue_count;
+    virtio->watch = VIRTIO_NO_FILE;
     virtio->memory = resources->memory;
     virtio->irq = resources->irq;
     virtio->log = resources->log;
@@ -440,9 +469,9 @@ bool virtio_start(struct virtio *virtio, struct error *error)
 void virtio_finish(struct virtio *virtio)
 {
     virtio_worker_stop(virtio);
-    if (virtio->doorbell != NO_FILE)
+    if (virtio->doorbell != VIRTIO_NO_FILE)
         (void)close(virtio->doorbell);
-    virtio->doorbell = NO_FILE;
+    virtio->doorbell = VIRTIO_NO_FILE;
     (void)pthread_mutex_destroy(&virtio->lock);
     (void)pthread_mutex_destroy(&virtio->work);
 }

@@ -3,6 +3,7 @@
 #include "virtio_worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,12 +120,30 @@ static void serve_all(struct virtio *virtio)
             serve(virtio, i);
 }
 
+/*
+ * Sleeps until there is something to do. The model's file waits while somebody else wants `work`,
+ * who rings the doorbell when done. False: the host failed.
+ */
+static bool wait_for_work(struct virtio *virtio)
+{
+    struct pollfd files[] = {{virtio->doorbell, POLLIN, 0}, {virtio->watch, POLLIN, 0}};
+    bool watches = virtio->watch != VIRTIO_NO_FILE && !virtio_is_wanted(virtio);
+    uint64_t rung;
+
+    if (virtio->watch != VIRTIO_NO_FILE) {
+        if (poll(files, watches ? 2 : 1, -1) < 0)
+            return errno == EINTR;
+        if (!files[0].revents)
+            return true;
+    }
+    return read(virtio->doorbell, &rung, sizeof(rung)) == (ssize_t)sizeof(rung) || errno == EINTR;
+}
+
 static void *work(void *context)
 {
     struct virtio *virtio = context;
-    uint64_t rung;
 
-    while (read(virtio->doorbell, &rung, sizeof(rung)) == (ssize_t)sizeof(rung) || errno == EINTR) {
+    while (wait_for_work(virtio)) {
         (void)pthread_mutex_lock(&virtio->work);
         if (virtio->model->serve)
             virtio->model->serve(virtio);
