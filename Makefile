@@ -59,7 +59,7 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/vcpu_registers.c src/vcpu_translate.c src/no_syndrome.c src/register_dump.c \
     src/instruction.c src/mmio_decode.c src/translate.c \
     src/plugin.c src/exit_filter.c src/plugin_guard.c src/plugin_path.c \
-    src/event_loop.c src/console.c src/console_backend.c src/console_pty.c src/console_unix.c \
+    src/event_loop.c src/console.c src/console_backend.c src/console_pty.c src/console_unix.c src/unix_listener.c \
     src/guardian.c src/terminal.c \
     src/doctor.c src/doctor_host.c src/doctor_kvm.c src/doctor_memory.c src/doctor_print.c \
     src/doctor_map.c \
@@ -78,6 +78,7 @@ devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_work
     devices/virtio_rng.c devices/virtio_blk.c devices/virtio_blk_request.c devices/disk_image.c \
     devices/disk_uring.c devices/disk_threads.c devices/rate_limit.c
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
+devices_SOURCES += devices/virtio_vsock.c devices/vsock_stream.c devices/vsock_host.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
 
@@ -98,7 +99,7 @@ include tests/unit/unit.mk
 # ---- armlet ----------------------------------------------------------------------------------
 .PHONY: all
 all: $(O)/armlet $(O)/armlet-dynamic $(PLUGINS:%=$(O)/plugins/%.so) $(GUESTS:%=$(O)/guests/%) \
-    compile_commands.json
+    $(O)/guests/vsock_peer compile_commands.json
 
 .PHONY: guest-tests
 guest-tests: all $(O)/harness $(O)/formats/stamp $(TEST_PLUGINS:%=$(O)/test-plugins/%.so)
@@ -193,11 +194,19 @@ HARNESS_SOURCES += tests/guest/cases_plugin.c
 HARNESS_SOURCES += tests/guest/cases_bench.c
 HARNESS_SOURCES += tests/guest/cases_trace.c tests/guest/trace_check.c
 HARNESS_SOURCES += tests/guest/cases_virtio.c
+HARNESS_SOURCES += tests/guest/cases_vsock.c tests/guest/stream_check.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -O1 -g -static -o $@ $(HARNESS_SOURCES)
+
+# A program for Linux guests, which cases put into their initramfs.
+$(O)/guests/vsock_peer: tests/guest/vsock_peer.c tests/guest/stream_check.c \
+    tests/guest/stream_check.h Makefile
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -O2 -static -s -o $@ $(filter %.c,$^)
 
 $(O)/formats/stamp: $(CACHE)/kernel-6.1/vmlinuz tests/guest/make-formats
 	$(call say,PACK,$(@D))
@@ -235,7 +244,7 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_blk timers
+FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_blk virtio_vsock timers
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
@@ -245,6 +254,8 @@ fuzz_virtqueue := devices/virtqueue src/guest_memory
 fuzz_virtio_blk := $(filter-out devices/virtio_rng,$(virtio_objects)) $(property_objects) src/log \
     src/guest_memory devices/monotonic_clock tests/unit/fake_irq tests/unit/fake_event_loop \
     tests/unit/fake_fdt_writer
+fuzz_virtio_vsock := devices/virtqueue devices/virtio_mmio devices/virtio_worker $(vsock_objects) \
+    $(property_objects) src/log src/guest_memory tests/unit/fake_irq tests/unit/fake_fdt_writer
 fuzz_timers  := devices/sp804 devices/sp805 devices/timer_mmio devices/timer_alarm devices/primecell \
     src/error src/log tests/unit/fake_event_loop tests/unit/fake_irq tests/unit/fake_timer_clocks \
     tests/unit/fake_fdt_writer

@@ -16,8 +16,8 @@
 #include "armlet/event_loop.h"
 #include "armlet/log.h"
 #include "console.h"
-#include "guardian.h"
 #include "terminal.h"
+#include "unix_listener.h"
 
 struct console_backend;
 
@@ -50,10 +50,7 @@ struct console_backend {
 
     /* CONSOLE_UNIX and CONSOLE_PTY */
     struct event_source watch; /* the listening socket, or inotify on the slave */
-    const char *path;
-    dev_t device;
-    ino_t inode;
-    struct guardian guardian;
+    struct unix_listener listener;
     int master; /* of the pseudo-terminal; -1 otherwise */
 };
 

@@ -12,6 +12,7 @@
 
 /* What every machine has; the device tree names them in this order. */
 static const char console_device[] = "pl011";
+static const char socket_property[] = "uds";
 static const char *const usual_devices[] = {console_device, "pl031", "pl061"};
 enum {
     USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]),
@@ -121,7 +122,8 @@ bool machine_choose_devices(struct machine *machine, struct error *error)
     machine->choices = arena_alloc(&machine->arena, most, sizeof(*machine->choices), error);
     machine->devices = arena_alloc(&machine->arena, most, sizeof(*machine->devices), error);
     machine->regions = arena_alloc(&machine->arena, most, sizeof(*machine->regions), error);
-    if (!machine->choices || !machine->devices || !machine->regions)
+    machine->listeners = arena_alloc(&machine->arena, most, sizeof(*machine->listeners), error);
+    if (!machine->choices || !machine->devices || !machine->regions || !machine->listeners)
         return false;
     for (size_t i = 0; i < USUAL_DEVICE_COUNT; i++)
         if (!choose(machine, usual_devices[i], (struct property_list){0}, error))
@@ -282,10 +284,38 @@ static bool choose_place(struct machine *machine, const struct device_class *cla
     return true;
 }
 
+/* The Unix socket that a device is to have on the host; a dry run makes none. */
+static bool open_socket(struct machine *machine, const struct device_choice *choice,
+                        struct host_socket *socket, struct error *error)
+{
+    struct unix_listener *listener = &machine->listeners[machine->device_count];
+
+    *socket = (struct host_socket){.fd = -1};
+    for (size_t i = 0; i < choice->properties.count; i++)
+        if (strcmp(choice->properties.items[i].key, socket_property) == 0)
+            socket->path = choice->properties.items[i].value;
+    if (!socket->path || choice->plugin || machine->options->dry_run)
+        return true;
+    if (!unix_listener_open(listener, socket->path, error)) {
+        unix_listener_close(listener);
+        return false;
+    }
+    socket->fd = listener->fd;
+    return true;
+}
+
+/* What a device that couldn't be made, or is gone, had of the machine's. */
+static void release(struct machine *machine, size_t index)
+{
+    unix_listener_close(&machine->listeners[index]);
+    machine_regions_finish(&machine->regions[index]);
+}
+
 static bool create(struct machine *machine, const struct device_choice *choice, struct error *error)
 {
     struct machine_device *entry = &machine->devices[machine->device_count];
     struct machine_regions *regions = &machine->regions[machine->device_count];
+    struct host_socket socket;
     struct device_resources resources = {
         .properties = choice->properties,
         .plugin = choice->plugin ? plugin_host_context(choice->plugin) : NULL,
@@ -299,18 +329,20 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
     };
 
     if (!choose_place(machine, choice->class, &entry->place, error) ||
-        !connect_irqs(machine, choice->class, entry->place.spi, entry, &resources.irq, error))
+        !connect_irqs(machine, choice->class, entry->place.spi, entry, &resources.irq, error) ||
+        !open_socket(machine, choice, &socket, error))
         return false;
+    resources.host_socket = socket.path ? &socket : NULL;
     machine_regions_init(regions, &machine->regions_environment, resources.irq);
     entry->device = choice->class->create(&resources, error);
     if (!entry->device) {
-        machine_regions_finish(regions);
+        release(machine, machine->device_count);
         return false;
     }
     if (choice->plugin && !check_device(entry->device, error)) {
         if (entry->device->ops && entry->device->ops->destroy)
             entry->device->ops->destroy(entry->device);
-        machine_regions_finish(regions);
+        release(machine, machine->device_count);
         return false;
     }
     machine->device_count++;
@@ -351,7 +383,7 @@ void machine_destroy_devices(struct machine *machine)
         struct device *device = machine->devices[--machine->device_count].device;
 
         device->ops->destroy(device);
-        machine_regions_finish(&machine->regions[machine->device_count]);
+        release(machine, machine->device_count);
     }
     machine_irqchip_destroy(machine);
 }

@@ -27,6 +27,7 @@
 #include "memory_backing.h"
 #include "plugin.h"
 #include "trace.h"
+#include "unix_listener.h"
 #include "vcpu.h"
 #include "vcpu_features.h"
 #include "vgic.h"
@@ -65,6 +66,7 @@ struct machine {
     struct machine_device *devices;  /* the nth is of the nth choice */
     struct machine_regions *regions; /* of the nth device */
     struct machine_regions_environment regions_environment;
+    struct unix_listener *listeners; /* of the nth device */
     size_t device_count;
     uint32_t spi_count;   /* up to the last that a device has */
     uint32_t spis_taken;  /* of those from REGION_DEVICES on */

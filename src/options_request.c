@@ -90,22 +90,51 @@ bool options_add_request(struct options *options, const char *text,
     return true;
 }
 
+/*
+ * Makes the last request one for the device `name`, with one more property. The value of `path_key`
+ * is a path; NULL: none is.
+ */
+static bool imply(struct option_parser *parser, struct option_request *request, const char *name,
+                  const struct property *first, const char *path_key, struct error *error)
+{
+    const struct property_list *given = &request->properties;
+    struct property *items = calloc(given->count + 1, sizeof(*items));
+
+    if (!own_bytes(parser->options, items, error))
+        return false;
+    items[0] = *first;
+    for (size_t i = 0; i < given->count; i++) {
+        struct property *item = &items[i + 1];
+
+        *item = given->items[i];
+        if (path_key && strcmp(item->key, path_key) == 0)
+            item->value = options_resolve_path(parser, item->value, error);
+        if (!item->value)
+            return false;
+    }
+    *request = (struct option_request){name, {items, given->count + 1}};
+    return true;
+}
+
 bool options_add_implied(struct option_parser *parser, const char *text, const char *name,
                          const char *key, struct option_request_list *list, struct error *error)
 {
     if (!options_add_request(parser->options, text, list, error))
         return false;
     struct option_request *request = &list->items[list->count - 1];
-    struct property_list *given = &request->properties;
-    const char *path = options_resolve_path(parser, request->name, error);
-    if (!path)
+    const struct property first = {key, options_resolve_path(parser, request->name, error)};
+
+    return first.value && imply(parser, request, name, &first, NULL, error);
+}
+
+bool options_add_numbered(struct option_parser *parser, const char *text, const char *name,
+                          const char *key, const char *path_key, struct option_request_list *list,
+                          struct error *error)
+{
+    if (!options_add_request(parser->options, text, list, error))
         return false;
-    struct property *items = calloc(given->count + 1, sizeof(*items));
-    if (!own_bytes(parser->options, items, error))
-        return false;
-    items[0] = (struct property){.key = key, .value = path};
-    for (size_t i = 0; i < given->count; i++)
-        items[i + 1] = given->items[i];
-    *request = (struct option_request){name, {items, given->count + 1}};
-    return true;
+    struct option_request *request = &list->items[list->count - 1];
+    const struct property first = {key, request->name};
+
+    return imply(parser, request, name, &first, path_key, error);
 }

@@ -71,6 +71,12 @@ struct device {
     size_t counter_count;
 };
 
+/* A Unix socket of the host's that listens, made for the property "uds". */
+struct host_socket {
+    int fd; /* non-blocking */
+    const char *path;
+};
+
 /* What a device may be lent. All of it outlives the device; members a class doesn't use are NULL.
  */
 struct device_resources {
@@ -84,6 +90,7 @@ struct device_resources {
     struct log *log;
     struct device_regions *regions; /* device_regions.h */
     struct guest_exit *guest_exit;
+    const struct host_socket *host_socket; /* NULL: no property "uds" was given */
 };
 
 /*

@@ -369,6 +369,7 @@ int main(int argc, char **argv)
         {"traces", trace_cases},
         {"insight", insight_cases},
         {"virtio", virtio_cases},
+        {"vsock", vsock_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;

@@ -150,6 +150,20 @@ START_TEST(disks_on_the_command_line)
 }
 END_TEST
 
+START_TEST(sockets_on_the_command_line)
+{
+    struct options options;
+
+    ASSERT_PARSES(&options, "run", "--vsock", "3,uds=vm.sock");
+    ck_assert_str_eq(options.devices.items[0].name, "virtio-vsock");
+    check_property(&options.devices.items[0], 0, "cid", "3");
+    check_property(&options.devices.items[0], 1, "uds", "vm.sock");
+    options_finish(&options);
+    ck_assert(!PARSE(&options, &error, "run", "--vsock", ",uds=a"));
+    ck_assert_int_eq(error.code, ERROR_USAGE);
+}
+END_TEST
+
 START_TEST(a_disk_to_start_from)
 {
     struct options options;
@@ -198,6 +212,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_list_is_judged_without_a_target);
     tcase_add_test(tests, devices_on_the_command_line);
     tcase_add_test(tests, disks_on_the_command_line);
+    tcase_add_test(tests, sockets_on_the_command_line);
     tcase_add_test(tests, a_disk_to_start_from);
     tcase_add_test(tests, devices_that_say_nothing);
     suite_add_tcase(suite, tests);

@@ -8,6 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast hypercall
 UNIT_TESTS += plugin trace
+UNIT_TESTS += virtio_vsock
 UNIT_TESTS += virtqueue virtio_mmio virtio_blk rate_limit disk_engine
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 UNIT_TESTS += gicv2 gicv2_model gicv2_threads machine_irqchip
@@ -36,7 +37,8 @@ unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
 virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_rng devices/virtio_blk devices/disk_image \
     devices/virtio_blk_request devices/disk_uring devices/disk_threads devices/rate_limit
-builtin_objects := devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
+vsock_objects := devices/virtio_vsock devices/vsock_stream devices/vsock_host
+builtin_objects := $(vsock_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
     devices/timer_mmio devices/gicv2m devices/testdev $(virtio_objects)
@@ -53,6 +55,7 @@ unit_testdev     := $(device_objects)
 unit_virtqueue   := devices/virtqueue src/guest_memory tests/unit/virtio_driver
 unit_virtio_mmio := $(device_objects) tests/unit/virtio_driver tests/unit/virtio_bus
 unit_virtio_blk  := $(unit_virtio_mmio)
+unit_virtio_vsock := $(unit_virtio_mmio)
 unit_disk_engine := devices/disk_uring devices/disk_threads devices/disk_image src/error
 unit_LDFLAGS_disk_engine := -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_register_eventfd \
     -Wl,--wrap=io_uring_submit,--wrap=io_uring_get_probe_ring,--wrap=pthread_create
@@ -65,7 +68,7 @@ unit_sp805       := $(device_objects)
 unit_timer_mmio  := $(device_objects)
 unit_gicv2m      := $(device_objects)
 unit_terminal := src/terminal src/guardian src/error src/log
-unit_console  := src/console src/console_backend src/console_pty src/console_unix src/event_loop \
+unit_console  := src/console src/console_backend src/console_pty src/console_unix src/unix_listener src/event_loop \
     $(sort $(events_objects) $(unit_terminal)) tests/unit/console_fixture
 unit_console_kinds := $(unit_console)
 unit_console_events := $(unit_console)
