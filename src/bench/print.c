@@ -9,6 +9,8 @@ enum { NUMBER_COLUMNS = 10, NAME_COLUMNS = 17 };
 #define PERCENTILE99 0.99
 #define PERMILLE999  0.999
 #define LEAST_CHANGE 0.01
+/* Instructions of a counted sample: the counter ticks every 16, and each end may be a tick off. */
+#define LEAST_COUNTED 32.0
 
 /* Digits that say something, and no more. */
 static void print_number(FILE *out, double value)
@@ -87,6 +89,15 @@ void bench_print_table(FILE *out, const struct bench_report *report)
 
 /* ---- two reports ---- */
 
+/* Counts repeat, so what differs there is no noise: but for the counter's grain. */
+static bool is_below(const struct bench_result *a, const struct bench_result *b, bool counted)
+{
+    if (counted)
+        return (bench_quantile(b, MEDIAN) - bench_quantile(a, MEDIAN)) * b->operations >
+               LEAST_COUNTED;
+    return bench_median_interval(a).high < bench_median_interval(b).low;
+}
+
 enum bench_verdict bench_judge(const struct bench_report *before, const struct bench_report *after,
                                enum bench_id id)
 {
@@ -97,13 +108,12 @@ enum bench_verdict bench_judge(const struct bench_report *before, const struct b
         return bench_is_measured(a)   ? BENCH_ONLY_FIRST
                : bench_is_measured(b) ? BENCH_ONLY_SECOND
                                       : BENCH_NEITHER;
-    struct bench_interval first = bench_median_interval(a);
-    struct bench_interval second = bench_median_interval(b);
+    bool counted = before->counted && after->counted;
     double from = bench_quantile(a, MEDIAN);
     double change = bench_quantile(b, MEDIAN) - from;
-    if (change > LEAST_CHANGE * from && second.low > first.high)
+    if (change > LEAST_CHANGE * from && is_below(a, b, counted))
         return BENCH_WORSE;
-    if (-change > LEAST_CHANGE * from && second.high < first.low)
+    if (-change > LEAST_CHANGE * from && is_below(b, a, counted))
         return BENCH_BETTER;
     return BENCH_SAME;
 }

@@ -430,6 +430,27 @@ static void write_comparison(FILE *out, const struct bench_report *before)
     worse = bench_print_comparison(out, before, other);
 }
 
+START_TEST(counts_are_no_noise)
+{
+    const uint64_t before[] = {1000, 1000, 1300};
+    const uint64_t after[] = {1040, 1040, 1000};
+    const uint64_t grain[] = {1030, 1030, 1000};
+
+    report->counted = true;
+    ck_assert(bench_set_samples(report, BENCH_HVC, before, 3, 1, &error));
+    ck_assert(bench_set_samples(other, BENCH_HVC, after, 3, 1, &error));
+    ck_assert_int_eq(bench_judge(report, other, BENCH_HVC), BENCH_SAME);
+    other->counted = true;
+    ck_assert_int_eq(bench_judge(report, other, BENCH_HVC), BENCH_WORSE);
+    ck_assert_int_eq(bench_judge(other, report, BENCH_HVC), BENCH_BETTER);
+    /* Two ticks of the counter; of ten operations they would be more. */
+    ck_assert(bench_set_samples(other, BENCH_HVC, grain, 3, 1, &error));
+    ck_assert_int_eq(bench_judge(report, other, BENCH_HVC), BENCH_SAME);
+    report->results[BENCH_HVC].operations = other->results[BENCH_HVC].operations = 10;
+    ck_assert_int_eq(bench_judge(report, other, BENCH_HVC), BENCH_WORSE);
+}
+END_TEST
+
 START_TEST(a_comparison_says_what_became_of_each)
 {
     set(report, BENCH_HVC, 100, 1);
@@ -483,6 +504,7 @@ Suite *unit_suite(void)
     suite_add_tcase(suite, one);
     tcase_add_checked_fixture(two, set_up_two, tear_down_two);
     tcase_add_test(two, a_verdict_knows_noise);
+    tcase_add_test(two, counts_are_no_noise);
     tcase_add_test(two, a_comparison_says_what_became_of_each);
     suite_add_tcase(suite, two);
     return suite;
