@@ -77,6 +77,8 @@ devices_SOURCES += devices/testdev.c devices/pl011_fast.c
 devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_worker.c \
     devices/virtio_rng.c devices/virtio_blk.c devices/virtio_blk_request.c devices/disk_image.c \
     devices/disk_uring.c devices/disk_threads.c devices/rate_limit.c
+devices_SOURCES += $(addprefix devices/,virtio_9p.c p9_message.c p9_files.c p9_changes.c \
+    p9_server.c p9_io.c p9_tree.c)
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
 devices_SOURCES += devices/virtio_vsock.c devices/vsock_stream.c devices/vsock_host.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
@@ -195,6 +197,7 @@ HARNESS_SOURCES += tests/guest/cases_bench.c
 HARNESS_SOURCES += tests/guest/cases_trace.c tests/guest/trace_check.c
 HARNESS_SOURCES += tests/guest/cases_virtio.c
 HARNESS_SOURCES += tests/guest/cases_vsock.c tests/guest/stream_check.c
+HARNESS_SOURCES += tests/guest/cases_share.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)
@@ -244,12 +247,13 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_blk virtio_vsock timers
+FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_blk virtio_vsock timers p9
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
 fuzz_image   := $(image_objects)
 fuzz_gicv2   := $(gicv2_pair)
+fuzz_p9      := $(p9_objects) src/error
 fuzz_virtqueue := devices/virtqueue src/guest_memory
 fuzz_virtio_blk := $(filter-out devices/virtio_rng,$(virtio_objects)) $(property_objects) src/log \
     src/guest_memory devices/monotonic_clock tests/unit/fake_irq tests/unit/fake_event_loop \

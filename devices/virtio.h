@@ -31,6 +31,7 @@ enum virtio_device_id {
     VIRTIO_ID_BLOCK = 2,
     VIRTIO_ID_ENTROPY = 4,
     VIRTIO_ID_BALLOON = 5,
+    VIRTIO_ID_9P = 9,
     VIRTIO_ID_VSOCK = 19,
 }; /* 5 */
 

@@ -94,6 +94,10 @@ bool options_read_file(struct option_parser *parser, const char *path,
 bool options_read_text(struct option_parser *parser, const char *path, char *text,
                        struct error *error) WARN_UNUSED;
 
+/* The setter of --share: a device whose properties are the directory and its tag. */
+bool options_add_share(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error);
+
 /* The setter of --cpu (options_features.c). */
 bool options_set_features(struct option_parser *parser, const struct option_row *row,
                           const char *value, struct error *error);

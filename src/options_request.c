@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* NAME[,key[=value]]...: what --device and --plugin take. */
+/* NAME[,key[=value]]...: what --device and --plugin take, and options that are short for them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,4 +137,68 @@ bool options_add_numbered(struct option_parser *parser, const char *text, const 
     const struct property first = {key, request->name};
 
     return imply(parser, request, name, &first, path_key, error);
+}
+
+/* ---- --share ---- */
+
+static const char SHARE_CLASS[] = "virtio-9p";
+static const char DEFAULT_TAG[] = "share"; /* the device's own */
+
+static const char *find_tag(const struct property_list *list)
+{
+    const char *tag = DEFAULT_TAG;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].key, "tag") == 0)
+            tag = list->items[i].value;
+    return tag;
+}
+
+/* A guest that asks for one of two by their tag would get either. */
+static bool check_tag(const struct option_request_list *list, struct error *error)
+{
+    const char *tag = find_tag(&list->items[list->count - 1].properties);
+
+    for (size_t i = 0; i + 1 < list->count; i++)
+        if (strcmp(list->items[i].name, SHARE_CLASS) == 0 &&
+            strcmp(find_tag(&list->items[i].properties), tag) == 0)
+            return error_set(error, ERROR_USAGE, 0,
+                             "there is a share with the tag '%s' already: write it as DIR:TAG",
+                             tag);
+    return true;
+}
+
+/* The tag follows the last colon, unless that is within the path. */
+static bool split_tag(struct options *options, struct option_request *request, struct error *error)
+{
+    const struct property_list *given = &request->properties;
+    char *path = strdup(given->items[0].value);
+    if (!own_bytes(options, path, error))
+        return false;
+    char *colon = strrchr(path, ':');
+    if (!colon || strchr(colon, '/'))
+        return true;
+    if (colon[1] == '\0' || colon == path)
+        return error_set(error, ERROR_USAGE, 0, "the %s the colon is missing",
+                         colon == path ? "directory before" : "tag after");
+    struct property *items = calloc(given->count + 1, sizeof(*items));
+    if (!own_bytes(options, items, error))
+        return false;
+    *colon = '\0';
+    memcpy(items, given->items, given->count * sizeof(*items));
+    items[0].value = path;
+    items[given->count] = (struct property){.key = "tag", .value = colon + 1};
+    request->properties = (struct property_list){items, given->count + 1};
+    return true;
+}
+
+bool options_add_share(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error)
+{
+    struct option_request_list *devices = &parser->options->devices;
+
+    (void)row;
+    return options_add_implied(parser, value, SHARE_CLASS, "path", devices, error) &&
+           split_tag(parser->options, &devices->items[devices->count - 1], error) &&
+           check_tag(devices, error);
 }

@@ -370,6 +370,7 @@ int main(int argc, char **argv)
         {"insight", insight_cases},
         {"virtio", virtio_cases},
         {"vsock", vsock_cases},
+        {"share", share_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;

@@ -37,6 +37,12 @@ unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
 virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_rng devices/virtio_blk devices/disk_image \
     devices/virtio_blk_request devices/disk_uring devices/disk_threads devices/rate_limit
+p9_objects := $(addprefix devices/,p9_message p9_files p9_changes p9_server p9_io p9_tree)
+virtio_objects += devices/virtio_9p $(p9_objects)
+UNIT_TESTS += p9 p9_escape virtio_9p options_share
+unit_options_share = $(options_objects)
+unit_p9        := $(p9_objects) src/error tests/unit/p9_client
+unit_p9_escape := $(unit_p9)
 vsock_objects := devices/virtio_vsock devices/vsock_stream devices/vsock_host
 builtin_objects := $(vsock_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
@@ -60,6 +66,7 @@ unit_disk_engine := devices/disk_uring devices/disk_threads devices/disk_image s
 unit_LDFLAGS_disk_engine := -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_register_eventfd \
     -Wl,--wrap=io_uring_submit,--wrap=io_uring_get_probe_ring,--wrap=pthread_create
 unit_rate_limit  := devices/rate_limit $(property_objects)
+unit_virtio_9p   := $(unit_virtio_mmio) tests/unit/p9_client
 unit_LDFLAGS_virtio_blk := -Wl,--wrap=fdatasync,--wrap=fallocate
 unit_pl011_fast  := $(device_objects) tests/unit/pl011_fixture
 unit_sp804       := $(device_objects)
