@@ -291,7 +291,7 @@ BENCH_RUNS ?= 50
 
 .PHONY: bench bench-native
 bench: packages
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(O)/bench/dispatch
 	@LKVM=$(LKVM) bench/run $(O) $(BENCH_RUNS)
 
 # What runs on this machine, at the optimisation of the program.
