@@ -104,7 +104,7 @@ all: $(O)/armlet $(O)/armlet-dynamic $(PLUGINS:%=$(O)/plugins/%.so) $(GUESTS:%=$
     $(O)/guests/vsock_peer compile_commands.json
 
 .PHONY: guest-tests
-guest-tests: all $(O)/harness $(O)/formats/stamp $(TEST_PLUGINS:%=$(O)/test-plugins/%.so)
+guest-tests: all $(O)/harness $(O)/formats/stamp $(O)/formats/debian.ext4.gz $(TEST_PLUGINS:%=$(O)/test-plugins/%.so)
 
 objects = $(foreach layer,src devices fdt,$($(layer)_SOURCES:%.c=$(1)/%.o))
 ARM64_OBJECTS := $(call objects,$(O)/arm64) \
@@ -188,6 +188,7 @@ $(O)/guests/%: $(O)/guests/%.elf
 # ---- tests on KVM ----------------------------------------------------------------------------
 HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_command_line.c \
     cases_features.c cases_linux.c cases_terminal.c)
+HARNESS_SOURCES += tests/guest/cases_disk.c
 HARNESS_SOURCES += tests/guest/cases_regions.c
 HARNESS_SOURCES += tests/guest/cases_insight.c
 HARNESS_SOURCES += tests/guest/cases_irqchip.c
@@ -216,6 +217,10 @@ $(O)/formats/stamp: $(CACHE)/kernel-6.1/vmlinuz tests/guest/make-formats
 	$(Q)tests/guest/make-formats $< $(@D)
 	@touch $@
 
+$(O)/formats/debian.ext4.gz: $(CACHE)/fetched tests/guest/make-debian tests/guest/debian-init
+	$(call say,PACK,$@)
+	$(Q)tests/guest/make-debian $(CACHE)/debian $@
+
 # ---- what a newcomer types -------------------------------------------------------------------
 LAB := tests/lab/lab
 
@@ -239,6 +244,13 @@ check-unit: unit-tests
 	@tests/run $(O) unit
 check-guest: guest-tests
 	@tests/run $(O) guest
+
+# A Debian guest on a disk, killed again and again: the long form of the case of the harness.
+CRASH_ROUNDS ?= 20
+.PHONY: check-disk-crash
+check-disk-crash: guest-tests
+	@$(LAB) run --timeout 3600 --put $(O)/armlet --put $(CACHE)/e2fsck --put $(O)/formats=formats \
+	    --put tests/guest/disk-crash -- disk-crash $(CRASH_ROUNDS)
 
 # Every test again, compiled to count lines; the counts of both architectures are added up.
 .PHONY: coverage
@@ -363,6 +375,7 @@ help:
 #: make all          build armlet and the bare-metal guests into O= (build)
 #: make check-unit   the unit tests alone, under SAN= (address,undefined)
 #: make check-guest  the tests on KVM alone
+#: make check-disk-crash  CRASH_ROUNDS= (20) kills of a guest that writes to its disk
 #: make coverage     line coverage by all tests together
 #: make lint         format, static analysis, headers, manual pages, duplicates
 #: make bench        all benchmarks in the counted lab, LKVM= a kvmtool to measure beside QEMU

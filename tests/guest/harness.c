@@ -358,6 +358,7 @@ int main(int argc, char **argv)
     static const struct table tables[] = {
         {"command-line", command_line_cases},
         {"bare-metal", bare_metal_cases},
+        {"disks", disk_cases},
         {"terminal", terminal_cases},
         {"linux", linux_cases},
         {"features", feature_cases},
