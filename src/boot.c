@@ -139,6 +139,21 @@ static bool set_chosen(void **fdt, size_t *fdt_bytes, const struct options *opti
     return fdt_set_chosen(fdt, fdt_bytes, &chosen, error);
 }
 
+/*
+ * Firmware for QEMU's virt board, such as U-Boot, has no use for a pointer and looks at the start
+ * of RAM, which a flat binary leaves free.
+ */
+static void copy_for_firmware(const void *fdt, size_t fdt_bytes, const struct guest_memory *memory,
+                              const struct boot_layout *layout)
+{
+    struct span span;
+
+    if (layout->kernel.format.kind == IMAGE_FLAT &&
+        fdt_bytes <= layout->kernel.start.value - memory->base.value &&
+        guest_memory_span(memory, memory->base, fdt_bytes, &span))
+        memcpy(span.data, fdt, fdt_bytes);
+}
+
 static bool finish_fdt(void **fdt, size_t *fdt_bytes, const struct options *options,
                        const struct guest_memory *memory, const struct boot_layout *layout,
                        struct error *error)
@@ -160,6 +175,7 @@ static bool finish_fdt(void **fdt, size_t *fdt_bytes, const struct options *opti
                          "the device tree has %zu bytes, the boot protocol allows %d", *fdt_bytes,
                          FDT_FILE_MAX_BYTES);
     memcpy(span.data, *fdt, *fdt_bytes);
+    copy_for_firmware(*fdt, *fdt_bytes, memory, layout);
     return true;
 }
 

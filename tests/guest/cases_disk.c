@@ -28,6 +28,11 @@ static int disk_shrank(void)
            status.st_blocks * STAT_BLOCK_BYTES < DISK_BYTES / 8;
 }
 
+static int copy_greeting(void)
+{
+    return system("cp $LAB_DIR/formats/disk.ext4 " DISK_PATH) == 0;
+}
+
 static int crash_once(void)
 {
     return system("DISK_CRASH_KEEP=1 disk-crash 1") == 0;
@@ -90,6 +95,14 @@ const struct guest_case disk_cases[] = {
      .status = 128 + SIGTERM,
      .prepare = crash_once,
      .after = debian_is_clean},
+    {.name = "disk, read by U-Boot",
+     .arguments = {"-k", "@u-boot.bin", "-m", "256M", "--disk", DISK_PATH ",ro"},
+     .steps = {EXPECT("stop autoboot"), SEND("\n"), EXPECT("=> "), SEND("virtio scan\n"),
+               EXPECT("=> "), SEND("virtio info\n"), EXPECT("VirtIO Block Device"),
+               EXPECT("16.0 MB"), EXPECT("=> "), SEND("load virtio 0 $loadaddr /greeting\n"),
+               EXPECT("20 bytes read"), EXPECT("=> "), SEND("md.b $loadaddr 8\n"),
+               EXPECT("hello fr"), SEND("poweroff\n")},
+     .prepare = copy_greeting},
     WRONG("disk, an engine there isn't", ",io=uring2", "io=uring2: must be auto, uring or threads"),
     WRONG("disk, too many queues", ",queues=17", "queues=17: must be at most 16"),
     WRONG("disk, a burst without its rate", ",bandwidth-burst=1M",
