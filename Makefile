@@ -94,7 +94,7 @@ GUESTS += testdev chars hypercall
 GUESTS += sp804 sp805 timer_mmio gicv2m
 GUESTS += gic_modes pmu
 GUESTS += sample
-GUESTS += virtio_hostile
+GUESTS += virtio_hostile disk_cost
 
 include tests/unit/unit.mk
 
