@@ -279,6 +279,58 @@ static void check_sectors(void)
     CHECK_EQ(read_sector(1), VIRTIO_BLK_S_OK);
 }
 
+/* A request of a header and so many bytes behind it that the device reads; its status. */
+static uint8_t request(uint32_t type, uint64_t sector, uint32_t header_bytes, uint32_t data_bytes)
+{
+    uint16_t next = data_bytes > 0 ? 1 : 2;
+
+    header->type = type;
+    header->sector = sector;
+    data[SECTOR] = 0xff;
+    describe(0, (uint64_t)header, header_bytes, DESCRIPTOR_NEXT, next);
+    describe(1, (uint64_t)data, data_bytes, DESCRIPTOR_NEXT, 2);
+    describe(2, (uint64_t)(data + SECTOR), 1, DESCRIPTOR_WRITE, 0);
+    offer(0);
+    notify();
+    CHECK(wait_until(all_is_used, NULL, SOON_MS));
+    __asm__ volatile("dmb ish" : : : "memory");
+    return data[SECTOR];
+}
+
+static uint8_t request_range(uint32_t type, uint64_t sector, uint32_t sector_count, uint32_t flags)
+{
+    volatile struct virtio_blk_range *range = (volatile struct virtio_blk_range *)data;
+
+    range->sector = sector;
+    range->sector_count = sector_count;
+    range->flags = flags;
+    return request(type, 0, sizeof(*header), sizeof(*range));
+}
+
+/* Well formed as chains, and no requests. */
+static void check_requests(void)
+{
+    static const uint32_t types[] = {VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES};
+
+    start(0);
+    CHECK_EQ(request(VIRTIO_BLK_T_OUT, 0, sizeof(*header) - 1, 0), VIRTIO_BLK_S_IOERR);
+    CHECK_EQ(request(VIRTIO_BLK_T_OUT, 0, sizeof(*header), SECTOR - 1), VIRTIO_BLK_S_IOERR);
+    CHECK_EQ(request(VIRTIO_BLK_T_OUT, UINT64_MAX, sizeof(*header), SECTOR), VIRTIO_BLK_S_IOERR);
+    CHECK_EQ(request(VIRTIO_BLK_T_GET_ID, 0, sizeof(*header), 0), VIRTIO_BLK_S_IOERR);
+    CHECK_EQ(request(UINT32_MAX, 0, sizeof(*header), SECTOR), VIRTIO_BLK_S_UNSUPP);
+    CHECK_EQ(request(VIRTIO_BLK_T_FLUSH, UINT64_MAX, sizeof(*header), SECTOR), VIRTIO_BLK_S_OK);
+    for (uint32_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        CHECK_EQ(request(types[i], 0, sizeof(*header), 0), VIRTIO_BLK_S_IOERR);
+        CHECK_EQ(request(types[i], 0, sizeof(*header), 15), VIRTIO_BLK_S_IOERR);
+        CHECK_EQ(request_range(types[i], UINT64_MAX, 1, 0), VIRTIO_BLK_S_IOERR);
+        CHECK_EQ(request_range(types[i], 1, UINT32_MAX, 0), VIRTIO_BLK_S_IOERR);
+        CHECK_EQ(request_range(types[i], UINT64_MAX / SECTOR, UINT32_MAX, 0), VIRTIO_BLK_S_IOERR);
+        CHECK_EQ(request_range(types[i], 1, 1, UINT32_MAX), VIRTIO_BLK_S_UNSUPP);
+        CHECK_EQ(request_range(types[i], 1, 0, 0), VIRTIO_BLK_S_OK);
+    }
+    check_honest();
+}
+
 /* Each register at each width, with values that grow. */
 static void check_registers(void)
 {
@@ -348,6 +400,7 @@ void guest_main(void)
     check_features();
     check_breaks();
     check_sectors();
+    check_requests();
     check_registers();
     check_resets_in_flight();
     check_stopped_queue();

@@ -74,6 +74,9 @@ unit_sp804_random := $(device_objects)
 unit_sp805       := $(device_objects)
 unit_timer_mmio  := $(device_objects)
 unit_gicv2m      := $(device_objects)
+UNIT_TESTS += virtio_blk_load
+unit_virtio_blk_load := $(unit_virtio_mmio)
+unit_LDFLAGS_virtio_blk_load := -Wl,--wrap=fdatasync,--wrap=io_uring_queue_init
 unit_terminal := src/terminal src/guardian src/error src/log
 unit_console  := src/console src/console_backend src/console_pty src/console_unix src/unix_listener src/event_loop \
     $(sort $(events_objects) $(unit_terminal)) tests/unit/console_fixture
