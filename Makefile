@@ -293,6 +293,8 @@ fuzz:
 	@$(MAKE) --no-print-directory $(FUZZ_TARGETS:%=$(O)/fuzz/%)
 	@for name in $(FUZZ_TARGETS); do \
 	    mkdir -p $(O)/fuzz/corpus-$$name; \
+	    [ ! -f tests/fuzz/corpus/$$name.tgz ] || \
+	        tar -C $(O)/fuzz/corpus-$$name -xzf tests/fuzz/corpus/$$name.tgz || exit 1; \
 	    echo "fuzzing $$name for $(FUZZ_SECONDS) s"; \
 	    $(O)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
 	        $(O)/fuzz/corpus-$$name || exit 1; \

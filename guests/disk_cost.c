@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What one request of 4 KiB to a virtio disk costs, one at a time, with as little of its own as can
- * be: a driver that sleeps until the interrupt comes, and lets it be handled as Linux does. Runs on
- * any VMM with virtio over MMIO where QEMU's virt board has it. Prints "disk_cost KIND NS" for
- * reads and writes; the disk has at least 1 MiB, which is written to.
+ * What requests to a virtio disk cost, with as little of its own as can be: a driver that sleeps
+ * until the interrupt comes, and handles it as Linux does. Runs on any VMM with virtio over MMIO
+ * where QEMU's virt board has it. Prints "disk_cost KIND NS", nanoseconds a request; the disk has
+ * at least 16 MiB, which are written to.
  */
 #include "../devices/virtio_blk.h"
 #include "../devices/virtio_mmio.h"
@@ -13,13 +13,15 @@
 const char guest_name[] = "disk_cost";
 
 enum {
-    ENTRIES = 16,
+    ENTRIES = 32,
     SLOTS = 32,
     SLOT_INTID = 48, /* of the first */
-    REQUEST_BYTES = 4096,
     RING_BYTES = 4096,
-    REQUEST_SECTORS = REQUEST_BYTES / 512,
-    DISK_SECTORS = 2048,
+    SECTOR = 512,
+    CHAIN = 3, /* descriptors: header, data, status */
+    MOST_DEPTH = 8,
+    MOST_BYTES = 65536,
+    DISK_BYTES = 16 << 20,
     WARM_UP = 100,
     OPERATIONS = 2000,
     ID_BLOCK = 2,
@@ -32,8 +34,25 @@ enum {
 static uint64_t base;
 static struct descriptor *descriptors;
 static volatile uint8_t *available, *used, *data, *status;
-static struct virtio_blk_header *header;
+static struct virtio_blk_header *headers;
 static uint16_t offered;
+static uint64_t seed = 1, position;
+
+/* So many requests of a size are made available at once, and all are waited for. */
+struct load {
+    const char *name;
+    enum virtio_blk_type type;
+    uint32_t request_bytes, depth;
+    bool is_random;
+};
+static const struct load loads[] = {
+    {"read", VIRTIO_BLK_T_IN, 4096, 1, false},
+    {"write", VIRTIO_BLK_T_OUT, 4096, 1, false},
+    {"random-read-8", VIRTIO_BLK_T_IN, 4096, MOST_DEPTH, true},
+    {"random-write-8", VIRTIO_BLK_T_OUT, 4096, MOST_DEPTH, true},
+    {"64k-read-8", VIRTIO_BLK_T_IN, MOST_BYTES, MOST_DEPTH, false},
+    {"64k-write-8", VIRTIO_BLK_T_OUT, MOST_BYTES, MOST_DEPTH, false},
+};
 
 static void set_pair(uint64_t offset, uint64_t value)
 {
@@ -84,16 +103,35 @@ static void start(void)
     write32(base + VIRTIO_MMIO_STATUS, read32(base + VIRTIO_MMIO_STATUS) | VIRTIO_STATUS_DRIVER_OK);
 }
 
-static void describe(enum virtio_blk_type type)
+static void describe(const struct load *load)
 {
     uint16_t data_flags = DESCRIPTOR_NEXT;
 
-    if (type == VIRTIO_BLK_T_IN)
+    if (load->type == VIRTIO_BLK_T_IN)
         data_flags |= DESCRIPTOR_WRITE;
-    header->type = type;
-    descriptors[0] = (struct descriptor){(uint64_t)header, sizeof(*header), DESCRIPTOR_NEXT, 1};
-    descriptors[1] = (struct descriptor){(uint64_t)data, REQUEST_BYTES, data_flags, 2};
-    descriptors[2] = (struct descriptor){(uint64_t)status, 1, DESCRIPTOR_WRITE, 0};
+    for (uint32_t i = 0; i < load->depth; i++) {
+        struct descriptor *chain = &descriptors[i * CHAIN];
+        uint16_t first = (uint16_t)(i * CHAIN);
+
+        headers[i].type = load->type;
+        chain[0] = (struct descriptor){(uint64_t)&headers[i], sizeof(*headers), DESCRIPTOR_NEXT,
+                                       (uint16_t)(first + 1)};
+        chain[1] = (struct descriptor){(uint64_t)(data + (uint64_t)i * MOST_BYTES),
+                                       load->request_bytes, data_flags, (uint16_t)(first + 2)};
+        chain[2] = (struct descriptor){(uint64_t)&status[i], 1, DESCRIPTOR_WRITE, 0};
+    }
+}
+
+/* Where the next request goes, on the disk. */
+static uint64_t next_sector(const struct load *load)
+{
+    enum { LCG_SHIFT = 33 };
+
+    seed = seed * 6364136223846793005UL + 1442695040888963407UL;
+    position = (position / load->request_bytes + 1) * load->request_bytes;
+    uint64_t at = load->is_random ? (seed >> LCG_SHIFT) * load->request_bytes : position;
+
+    return at % DISK_BYTES / SECTOR;
 }
 
 static uint16_t used_index(void)
@@ -102,13 +140,16 @@ static uint16_t used_index(void)
 }
 
 /* Interrupts are masked but for a moment after each sleep, so that none is missed before one. */
-static void do_one(uint32_t number)
+static void do_round(const struct load *load)
 {
-    header->sector = (uint64_t)number * REQUEST_SECTORS % DISK_SECTORS;
-    *status = UINT8_MAX;
-    *(volatile uint16_t *)(available + AVAILABLE_RING(offered % ENTRIES)) = 0;
+    for (uint32_t i = 0; i < load->depth; i++) {
+        headers[i].sector = next_sector(load);
+        status[i] = UINT8_MAX;
+        *(volatile uint16_t *)(available + AVAILABLE_RING(offered % ENTRIES)) =
+            (uint16_t)(i * CHAIN);
+        offered++;
+    }
     __asm__ volatile("dmb ish" : : : "memory");
-    offered++;
     *(volatile uint16_t *)(available + AVAILABLE_INDEX) = offered;
     __asm__ volatile("dsb sy" : : : "memory");
     write32(base + VIRTIO_MMIO_QUEUE_NOTIFY, 0);
@@ -118,23 +159,25 @@ static void do_one(uint32_t number)
         __asm__ volatile("isb" : : : "memory");
         interrupts_mask();
     }
-    CHECK_EQ(*status, VIRTIO_BLK_S_OK);
+    for (uint32_t i = 0; i < load->depth; i++)
+        CHECK_EQ(status[i], VIRTIO_BLK_S_OK);
 }
 
-static void measure(const char *name, enum virtio_blk_type type)
+static void measure(const struct load *load)
 {
-    uint64_t operations = bootargs_number("operations", OPERATIONS);
+    uint64_t rounds = bootargs_number("operations", OPERATIONS) / load->depth;
 
-    describe(type);
+    describe(load);
     for (uint32_t i = 0; i < WARM_UP; i++)
-        do_one(i);
+        do_round(load);
     uint64_t began = ticks_now();
 
-    for (uint32_t i = 0; i < operations; i++)
-        do_one(i);
+    for (uint64_t i = 0; i < rounds; i++)
+        do_round(load);
     uint64_t ticks = ticks_now() - began;
 
-    print("disk_cost %s %lu\n", name, ticks * (NS_PER_SECOND / ticks_per_second()) / operations);
+    print("disk_cost %s %lu\n", load->name,
+          ticks * (NS_PER_SECOND / ticks_per_second()) / (rounds * load->depth));
 }
 
 void guest_main(void)
@@ -142,14 +185,14 @@ void guest_main(void)
     descriptors = (struct descriptor *)memory_take(RING_BYTES, RING_BYTES);
     available = (volatile uint8_t *)memory_take(RING_BYTES, RING_BYTES);
     used = (volatile uint8_t *)memory_take(RING_BYTES, RING_BYTES);
-    data = (volatile uint8_t *)memory_take(REQUEST_BYTES, RING_BYTES);
-    header = (struct virtio_blk_header *)memory_take(RING_BYTES, RING_BYTES);
-    status = (volatile uint8_t *)(header + 1);
+    data = (volatile uint8_t *)memory_take(MOST_DEPTH * MOST_BYTES, RING_BYTES);
+    headers = (struct virtio_blk_header *)memory_take(RING_BYTES, RING_BYTES);
+    status = (volatile uint8_t *)(headers + MOST_DEPTH);
     interrupts_mask();
     CHECK(find_disk());
     if (failed_checks())
         return;
     start();
-    measure("read", VIRTIO_BLK_T_IN);
-    measure("write", VIRTIO_BLK_T_OUT);
+    for (uint32_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
+        measure(&loads[i]);
 }
