@@ -80,6 +80,7 @@ devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_work
 devices_SOURCES += $(addprefix devices/,virtio_9p.c p9_message.c p9_files.c p9_changes.c \
     p9_server.c p9_io.c p9_tree.c)
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
+devices_SOURCES += devices/virtio_balloon.c devices/balloon_control.c
 devices_SOURCES += devices/virtio_vsock.c devices/vsock_stream.c devices/vsock_host.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
@@ -197,6 +198,7 @@ HARNESS_SOURCES += tests/guest/cases_plugin.c
 HARNESS_SOURCES += tests/guest/cases_bench.c
 HARNESS_SOURCES += tests/guest/cases_trace.c tests/guest/trace_check.c
 HARNESS_SOURCES += tests/guest/cases_virtio.c
+HARNESS_SOURCES += tests/guest/cases_balloon.c
 HARNESS_SOURCES += tests/guest/cases_vsock.c tests/guest/stream_check.c
 HARNESS_SOURCES += tests/guest/cases_share.c
 

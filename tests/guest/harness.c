@@ -372,6 +372,7 @@ int main(int argc, char **argv)
         {"virtio", virtio_cases},
         {"vsock", vsock_cases},
         {"share", share_cases},
+        {"balloon", balloon_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;

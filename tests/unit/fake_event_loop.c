@@ -10,10 +10,10 @@
 bool event_loop_add(struct event_loop *loop, struct event_source *source, uint32_t events,
                     struct error *error)
 {
-    (void)events;
     if (loop->fail_init)
         return error_set(error, ERROR_HOST, EPERM, "epoll_ctl");
     assert(loop->source_count < FAKE_EVENT_LOOP_SOURCES);
+    loop->events[loop->source_count] = events;
     loop->sources[loop->source_count++] = source;
     source->registered = true;
     return true;
@@ -22,9 +22,18 @@ bool event_loop_add(struct event_loop *loop, struct event_source *source, uint32
 void event_loop_remove(struct event_loop *loop, struct event_source *source)
 {
     for (size_t i = 0; source->registered && i < loop->source_count; i++)
-        if (loop->sources[i] == source)
+        if (loop->sources[i] == source) {
             loop->sources[i] = loop->sources[--loop->source_count];
+            loop->events[i] = loop->events[loop->source_count];
+        }
     source->registered = false;
+}
+
+void event_loop_modify(struct event_loop *loop, struct event_source *source, uint32_t events)
+{
+    for (size_t i = 0; i < loop->source_count; i++)
+        if (loop->sources[i] == source)
+            loop->events[i] = events;
 }
 
 void fake_event_loop_poll(struct event_loop *loop)
@@ -32,7 +41,7 @@ void fake_event_loop_poll(struct event_loop *loop)
     for (size_t i = 0; i < loop->source_count; i++) {
         struct pollfd readable = {.fd = loop->sources[i]->fd, .events = POLLIN};
 
-        if (poll(&readable, 1, 0) == 1)
+        if (loop->events[i] & EPOLLIN && poll(&readable, 1, 0) == 1)
             loop->sources[i]->callback(loop->sources[i], EPOLLIN);
     }
 }

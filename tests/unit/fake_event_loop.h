@@ -12,6 +12,7 @@ enum { FAKE_EVENT_LOOP_SOURCES = 4 };
 /* A loop of one timer and a few files, zeroed by the test. */
 struct event_loop {
     struct event_source *sources[FAKE_EVENT_LOOP_SOURCES];
+    uint32_t events[FAKE_EVENT_LOOP_SOURCES]; /* that the nth is watched for */
     size_t source_count;
     struct event_timer *timer; /* NULL before init and after finish */
     bool fail_init;            /* event_timer_init() and event_loop_add() fail with ERROR_HOST */
