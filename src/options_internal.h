@@ -74,10 +74,11 @@ bool options_add_implied(struct option_parser *parser, const char *text, const c
                          const char *key, struct option_request_list *list,
                          struct error *error) WARN_UNUSED;
 
-/* And for what is named by a number, and has a file as its property `path_key`. */
-bool options_add_numbered(struct option_parser *parser, const char *text, const char *name,
-                          const char *key, const char *path_key, struct option_request_list *list,
-                          struct error *error) WARN_UNUSED;
+/* --vsock CID,uds=PATH and --balloon[=SIZE]: without a size the guest only reports what is free. */
+bool options_add_vsock(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error) WARN_UNUSED;
+bool options_add_balloon(struct option_parser *parser, const struct option_row *row,
+                         const char *value, struct error *error) WARN_UNUSED;
 
 /* The path as seen from the directory of the options file; NULL: out of memory. */
 const char *options_resolve_path(struct option_parser *parser, const char *path,

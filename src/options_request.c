@@ -127,16 +127,32 @@ bool options_add_implied(struct option_parser *parser, const char *text, const c
     return first.value && imply(parser, request, name, &first, NULL, error);
 }
 
-bool options_add_numbered(struct option_parser *parser, const char *text, const char *name,
-                          const char *key, const char *path_key, struct option_request_list *list,
-                          struct error *error)
+/* For what is named by a number, and has a Unix socket as its property `uds`. */
+static bool add_numbered(struct option_parser *parser, const char *text, const char *name,
+                         const char *key, struct error *error)
 {
+    struct option_request_list *list = &parser->options->devices;
+
     if (!options_add_request(parser->options, text, list, error))
         return false;
     struct option_request *request = &list->items[list->count - 1];
     const struct property first = {key, request->name};
 
-    return imply(parser, request, name, &first, path_key, error);
+    return imply(parser, request, name, &first, "uds", error);
+}
+
+bool options_add_vsock(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error)
+{
+    (void)row;
+    return add_numbered(parser, value, "virtio-vsock", "cid", error);
+}
+
+bool options_add_balloon(struct option_parser *parser, const struct option_row *row,
+                         const char *value, struct error *error)
+{
+    (void)row;
+    return add_numbered(parser, value ? value : "0", "virtio-balloon", "size", error);
 }
 
 /* ---- --share ---- */

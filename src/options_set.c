@@ -180,24 +180,6 @@ static bool add_root(struct option_parser *parser, const struct option_row *row,
     return add_append(parser, row, parameters, error);
 }
 
-/* Sockets are a device whose properties are the guest's number and the host's socket. */
-static bool add_vsock(struct option_parser *parser, const struct option_row *row, const char *value,
-                      struct error *error)
-{
-    (void)row;
-    return options_add_numbered(parser, value, "virtio-vsock", "cid", "uds",
-                                &parser->options->devices, error);
-}
-
-/* Without a size the guest only reports what is free. */
-static bool add_balloon(struct option_parser *parser, const struct option_row *row,
-                        const char *value, struct error *error)
-{
-    (void)row;
-    return options_add_numbered(parser, value ? value : "0", "virtio-balloon", "size", "uds",
-                                &parser->options->devices, error);
-}
-
 /* A plugin that was installed is given by its name alone, and is no path. */
 static bool add_plugin(struct option_parser *parser, const struct option_row *row,
                        const char *value, struct error *error)
