@@ -5,8 +5,16 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "armlet/counters.h"
 #include "builtin.h"
 #include "virtio.h"
+
+enum rng_counter { RNG_REQUESTS, RNG_BYTES, RNG_COUNTERS };
+
+struct rng {
+    struct virtio virtio;
+    struct device_counter counters[RNG_COUNTERS];
+};
 
 enum {
     REQUEST_QUEUE_COUNT = 1,
@@ -20,9 +28,9 @@ enum {
 static uint32_t rng_handle(struct virtio *virtio, uint32_t queue,
                            const struct virtqueue_chain *chain)
 {
+    struct rng *rng = container_of(virtio, struct rng, virtio);
     uint32_t written_bytes = 0;
 
-    (void)virtio;
     (void)queue;
     for (size_t i = 0; i < chain->writable_count && written_bytes < MOST_BYTES; i++) {
         const struct iovec *segment = &chain->segments[chain->readable_count + i];
@@ -35,12 +43,14 @@ static uint32_t rng_handle(struct virtio *virtio, uint32_t queue,
         if (count < 0 || (size_t)count < wanted)
             break;
     }
+    counter_add(&rng->counters[RNG_REQUESTS].value, 1);
+    counter_add(&rng->counters[RNG_BYTES].value, written_bytes);
     return written_bytes;
 }
 
 static void rng_destroy(struct virtio *virtio)
 {
-    free(virtio);
+    free(container_of(virtio, struct rng, virtio));
 }
 
 static const struct virtio_model rng_model = {
@@ -53,16 +63,22 @@ static const struct virtio_model rng_model = {
 
 static struct device *rng_create(const struct device_resources *resources, struct error *error)
 {
-    struct virtio *virtio = calloc(1, sizeof(*virtio));
+    struct rng *rng = calloc(1, sizeof(*rng));
 
-    if (!virtio) {
+    if (!rng) {
         (void)error_set(error, ERROR_HOST, ENOMEM, "cannot allocate the entropy device");
         return NULL;
     }
-    if (virtio_init(virtio, &rng_model, resources, error) && virtio_start(virtio, error))
-        return &virtio->device;
-    virtio_finish(virtio);
-    free(virtio);
+    rng->counters[RNG_REQUESTS].name = "requests";
+    rng->counters[RNG_BYTES].name = "bytes";
+    if (virtio_init(&rng->virtio, &rng_model, resources, error) &&
+        virtio_start(&rng->virtio, error)) {
+        rng->virtio.device.counters = rng->counters;
+        rng->virtio.device.counter_count = RNG_COUNTERS;
+        return &rng->virtio.device;
+    }
+    virtio_finish(&rng->virtio);
+    free(rng);
     return NULL;
 }
 

@@ -130,8 +130,9 @@ static int make_qcow2(void)
 
 #define ENTROPY                                                                                    \
     {                                                                                              \
-        EXPECT("CHECK source virtio_rng"), EXPECT("CHECK bytes 65536"), EXPECT("CHECK packed no"), \
-            EXPECT("CHECK doorbells interrupt")                                                    \
+        EXPECT("CHECK source virtio_rng"), EXPECT("CHECK bytes 65536"),                            \
+            EXPECT("CHECK values even"), EXPECT("CHECK packed no"),                                \
+            EXPECT("CHECK doorbells interrupt"), EXPECT("    requests ")                           \
     }
 
 #define HELLO_SUM "27c24ab8ed604c1d2c17d05d8c3da194"
@@ -198,13 +199,14 @@ const struct guest_case virtio_cases[] = {
      .steps = {EXPECT("did you mean 'serial'?")},
      .status = STATUS_USAGE},
     {.name = "virtio-rng, linux 6.1",
-     .arguments = {LINUX("6.1", "entropy"), "--device", "virtio-rng"},
+     .arguments = {LINUX("6.1", "entropy"), "--stats", "--device", "virtio-rng"},
      .steps = ENTROPY},
     {.name = "virtio-rng, linux 6.12, 2 vCPUs",
-     .arguments = {LINUX("6.12", "entropy"), "-c", "2", "--device", "virtio-rng"},
+     .arguments = {LINUX("6.12", "entropy"), "-c", "2", "--stats", "--device", "virtio-rng"},
      .steps = ENTROPY},
     {.name = "virtio-rng with a GIC outside the kernel",
-     .arguments = {LINUX("6.1", "entropy"), "--irqchip", "user", "--device", "virtio-rng"},
+     .arguments = {LINUX("6.1", "entropy"), "--irqchip", "user", "--stats", "--device",
+                   "virtio-rng"},
      .steps = ENTROPY},
     {.name = NULL},
 };
