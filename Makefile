@@ -77,6 +77,7 @@ devices_SOURCES += devices/testdev.c devices/pl011_fast.c
 devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_worker.c \
     devices/virtio_rng.c devices/virtio_blk.c devices/virtio_blk_request.c devices/disk_image.c \
     devices/disk_uring.c devices/disk_threads.c devices/rate_limit.c
+src_SOURCES += src/guest_command.c src/kernel_modules.c src/cpio.c
 devices_SOURCES += $(addprefix devices/,virtio_9p.c p9_message.c p9_files.c p9_changes.c \
     p9_server.c p9_io.c p9_tree.c)
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
@@ -109,7 +110,7 @@ guest-tests: all $(O)/harness $(O)/formats/stamp $(O)/formats/debian.ext4.gz $(T
 
 objects = $(foreach layer,src devices fdt,$($(layer)_SOURCES:%.c=$(1)/%.o))
 ARM64_OBJECTS := $(call objects,$(O)/arm64) \
-    $(addprefix $(O)/arm64/src/,builtin_guest.o bench/bench_guest.o bench/floor_guest.o)
+    $(addprefix $(O)/arm64/src/,builtin_guest.o guest_init.o bench/bench_guest.o bench/floor_guest.o)
 
 # $(call compile_layer,directory,layer,compiler,flags)
 define compile_layer
@@ -122,6 +123,7 @@ $(foreach layer,src devices fdt,$(eval $(call compile_layer,$(O)/arm64,$(layer),
     $(ARM64_INCLUDE) $(CFLAGS) $(COVERAGE))))
 
 $(O)/arm64/src/builtin_guest.o: $(O)/guests/info
+$(O)/arm64/src/guest_init.o: $(O)/guests/linux/init
 $(O)/arm64/src/bench/bench_guest.o: $(O)/guests/bench $(O)/guests/empty
 $(O)/arm64/src/%.o: src/%.S src/bench/floor_guest.h
 	$(call say,AS,$@)
@@ -183,6 +185,16 @@ $(O)/guests/bench.elf: $(addprefix $(O)/guests/lib/bench_,exits.c.o interrupts.c
 
 $(O)/guests/%: $(O)/guests/%.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
+
+# A program for Linux, the first process of guests of --run.
+LINUX_CFLAGS := -std=gnu17 $(WARNINGS) -Os -ffreestanding -nostdlib -static -fno-pie -no-pie \
+    -fno-stack-protector -fno-builtin -fno-asynchronous-unwind-tables -mgeneral-regs-only -s
+LINUX_LDFLAGS := -Wl,--build-id=none,-z,max-page-size=65536,-z,noseparate-code,-z,norelro
+
+$(O)/guests/linux/%: guests/linux/%.c Makefile
+	$(call say,GUEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(LINUX_CFLAGS) $(LINUX_LDFLAGS) -o $@ $<
 
 .PRECIOUS: $(O)/guests/%.elf $(O)/guests/lib/%.c.o
 
@@ -326,7 +338,7 @@ bench-native: $(O)/bench/dispatch
 
 # ---- keeping the house in order --------------------------------------------------------------
 FORMATTED := $(wildcard include/armlet/*.h src/*.[ch] src/image/*.[ch] src/bench/*.[ch] \
-    devices/*.[ch] fdt/*.[ch] guests/*.[ch] tests/unit/*.[ch] tests/guest/*.[ch] tests/fuzz/*.c \
+    devices/*.[ch] fdt/*.[ch] guests/*.[ch] guests/linux/*.c tests/unit/*.[ch] tests/guest/*.[ch] tests/fuzz/*.c \
     plugins/*.c tests/plugins/*.c bench/native/*.c)
 
 .PHONY: format lint

@@ -19,7 +19,10 @@ enum exit_status {
     EXIT_STATUS_TIMEOUT = 7,
     EXIT_STATUS_QUIT = 8,
     EXIT_STATUS_WATCHDOG = 9,
-    EXIT_STATUS_WORSE = 10,        /* `armlet bench --compare` found a figure worse */
+    EXIT_STATUS_WORSE = 10, /* `armlet bench --compare` found a figure worse */
+    /* With --run: any other is the command's, or 128 and the signal that ended it. */
+    EXIT_STATUS_RUN_TIMEOUT = 124,
+    EXIT_STATUS_RUN_FAILED = 125,
     EXIT_STATUS_GUEST_BASE = 64,   /* + the status the guest chose, 1 to 62 */
     EXIT_STATUS_GUEST_LAST = 127,  /* the guest chose 63 or more */
     EXIT_STATUS_SIGNAL_BASE = 128, /* + the signal's number */

@@ -13,6 +13,7 @@
 #include "bench/bench.h"
 #include "doctor.h"
 #include "exit_status.h"
+#include "guest_command.h"
 #include "machine.h"
 #include "options.h"
 #include "plugin_loader.h"
@@ -34,7 +35,42 @@ static void hold_questions(void)
     (void)sigprocmask(SIG_BLOCK, &questions, NULL);
 }
 
-static int run(const struct options *options, char *const argv[], struct error *error)
+static int launch(const struct options *options, struct log *log, struct machine_result *result,
+                  struct error *error)
+{
+    struct machine *machine = machine_create(options, log, error);
+
+    if (!machine)
+        return exit_status_of_error(error->code);
+    bool good =
+        options->dry_run ? machine_print_plan(machine, error) : machine_run(machine, result, error);
+    machine_destroy(machine);
+    return good ? EXIT_STATUS_OK : exit_status_of_error(error->code);
+}
+
+/* --run: the status is the command's, and armlet's own failures have one that is told apart. */
+static int run_command(struct options *options, struct log *log, struct error *error)
+{
+    struct machine_result result = {.outcome = MACHINE_POWERED_OFF};
+    struct guest_command command;
+    int status = EXIT_STATUS_RUN_FAILED;
+
+    if (guest_command_prepare(&command, options, error) &&
+        launch(options, log, &result, error) == EXIT_STATUS_OK) {
+        if (options->dry_run)
+            status = EXIT_STATUS_OK;
+        else if (result.outcome == MACHINE_TIMED_OUT)
+            status = EXIT_STATUS_RUN_TIMEOUT;
+        else if (result.outcome == MACHINE_SIGNALLED)
+            status = exit_status_of_result(&result);
+        else if (!guest_command_status(&command, &status, error))
+            status = EXIT_STATUS_RUN_FAILED;
+    }
+    guest_command_finish(&command);
+    return status;
+}
+
+static int run(struct options *options, char *const argv[], struct error *error)
 {
     struct log log = {
         .fd = STDERR_FILENO,
@@ -50,13 +86,10 @@ static int run(const struct options *options, char *const argv[], struct error *
     if (options->list_devices)
         return machine_print_devices(options, &log, error) ? EXIT_STATUS_OK
                                                            : exit_status_of_error(error->code);
-    struct machine *machine = machine_create(options, &log, error);
-    if (!machine)
-        return exit_status_of_error(error->code);
-    bool good = options->dry_run ? machine_print_plan(machine, error)
-                                 : machine_run(machine, &result, error);
-    machine_destroy(machine);
-    return good ? finish(options, &result) : exit_status_of_error(error->code);
+    if (options->run_command)
+        return run_command(options, &log, error);
+    int status = launch(options, &log, &result, error);
+    return status == EXIT_STATUS_OK ? finish(options, &result) : status;
 }
 
 static int print(const char *text, struct error *error)
@@ -67,7 +100,7 @@ static int print(const char *text, struct error *error)
     return exit_status_of_error(error->code);
 }
 
-static int dispatch(const struct options *options, char *const argv[], struct error *error)
+static int dispatch(struct options *options, char *const argv[], struct error *error)
 {
     switch (options->command) {
     case COMMAND_RUN:

@@ -250,6 +250,23 @@ static bool check_irqchip(const struct options *options, struct error *error)
     return true;
 }
 
+static bool check_run(const struct options *options, struct error *error)
+{
+    if (options->run_command && options->command_count == 0)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--run needs a command: 'armlet run --run -- COMMAND [ARGUMENT...]'");
+    if (options->run_command && options->initrd_path)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--run brings an initrd of its own, and --initrd gives another");
+    if (!options->run_command &&
+        (options->rootfs_path || options->workdir_path || options->modules_path))
+        return error_set(error, ERROR_USAGE, 0, "--%s is for --run, which isn't there",
+                         options->rootfs_path    ? "rootfs"
+                         : options->workdir_path ? "workdir"
+                                                 : "modules");
+    return true;
+}
+
 /* What no option says wrong by itself. */
 static bool check_together(const struct options *options, struct error *error)
 {
@@ -277,7 +294,15 @@ static bool check_together(const struct options *options, struct error *error)
                          "--memory-backing asks for",
                          memory, page);
     }
-    return check_irqchip(options, error);
+    return check_run(options, error) && check_irqchip(options, error);
+}
+
+/* --run: all that is left. */
+static void take_command(struct options *options, struct argument_list *list)
+{
+    options->command_line = list->arguments;
+    options->command_count = (size_t)list->count;
+    list->count = 0;
 }
 
 static bool parse_command(struct option_parser *parser, struct argument_list *list,
@@ -295,6 +320,8 @@ static bool parse_command(struct option_parser *parser, struct argument_list *li
             done = take_positional(parser, argument, error);
         else if (argument[0] == '@')
             done = options_apply(parser, config, argument + 1, error);
+        else if (strcmp(argument, "--") == 0 && parser->options->run_command)
+            take_command(parser->options, list);
         else if (strcmp(argument, "--") == 0)
             only_positional = true;
         else if (argument[1] == '-')

@@ -72,6 +72,14 @@ struct options {
     const char **overlay_paths; /* --dtbo, in order */
     size_t overlay_count;
 
+    /* a command to run in a guest */
+    bool run_command;          /* --run */
+    char *const *command_line; /* behind "--", not ended by NULL */
+    size_t command_count;      /* with --run at least 1 */
+    const char *rootfs_path;   /* NULL: the host's root */
+    const char *workdir_path;  /* NULL: the current directory */
+    const char *modules_path;  /* NULL: where the kernel's should be */
+
     /* the machine */
     uint32_t vcpu_count;   /* 1..MAX_VCPUS */
     uint64_t memory_bytes; /* >= 16 MiB, a multiple of 2 MiB */

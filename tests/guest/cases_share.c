@@ -39,7 +39,32 @@ static int share_has_what_was_written(void)
     "-k", "@kernel-9p/vmlinuz", "-i", "@guest.cpio", "-m", "512M", "-a",                           \
         "console=ttyAMA0 quiet panic=-1 armlet.test=" check
 
+#define RUN(...)                                                                                   \
+    "-k", "@kernel-9p/vmlinuz", "--modules", "@kernel-9p/modules", "-m", "512M", "--workdir",      \
+        SHARE_PATH, "--run", "--", __VA_ARGS__
+
 const struct guest_case share_cases[] = {
+    {.name = "run a command",
+     .arguments = {RUN("busybox", "sh", "-c",
+                       "pwd; cat greeting; echo by the guest >written; exit 37")},
+     .steps = {EXPECT("/tmp/share\nhello\n")},
+     .forbidden = "reboot:",
+     .status = 37,
+     .prepare = make_share,
+     .after = share_has_what_was_written},
+    {.name = "run a command that isn't there",
+     .arguments = {RUN("no-such-program")},
+     .steps = {EXPECT("cannot run 'no-such-program' in the guest: error 2")},
+     .status = 127,
+     .prepare = make_share},
+    {.name = "run a command that a signal ends",
+     .arguments = {RUN("busybox", "sh", "-c", "kill -9 $$")},
+     .status = 128 + 9,
+     .prepare = make_share},
+    {.name = "run a command, with a kernel without 9P",
+     .arguments = {"-k", "@kernel-9p/vmlinuz", "--modules", "/tmp", "--run", "--", "x"},
+     .steps = {EXPECT("the kernel has no module 'virtio_mmio' in '/tmp'")},
+     .status = 125},
     {.name = "share, linux 6.1",
      .arguments = {LINUX("share"), "--share", SHARE_PATH},
      .steps = {EXPECT("CHECK found hello"), EXPECT("CHECK appended one two"),

@@ -241,7 +241,7 @@ static const struct file_refusal file_refusals[] = {
     {"help\n", ":1: --help: belongs on the command line"},
     {"version\n", ":1: --version: belongs on the command line"},
     {"@\n", ":1: --config needs a value: an options file"},
-    {"run\n", ":1: unknown option 'run': see 'armlet run --help'"},
+    {"walk\n", ":1: unknown option 'walk': see 'armlet run --help'"},
 };
 
 START_TEST(a_refusal_names_file_and_line)

@@ -39,7 +39,8 @@ virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker de
     devices/virtio_blk_request devices/disk_uring devices/disk_threads devices/rate_limit
 p9_objects := $(addprefix devices/,p9_message p9_files p9_changes p9_server p9_io p9_tree)
 virtio_objects += devices/virtio_9p $(p9_objects)
-UNIT_TESTS += p9 p9_escape virtio_9p options_share
+UNIT_TESTS += p9 p9_escape virtio_9p options_share guest_command
+unit_guest_command = $(sort src/guest_command src/kernel_modules src/cpio $(options_objects) $(image_objects))
 unit_options_share = $(options_objects)
 unit_p9        := $(p9_objects) src/error tests/unit/p9_client
 unit_p9_escape := $(unit_p9)
