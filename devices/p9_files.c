@@ -20,7 +20,7 @@ enum {
     NO_FILE = -1,
     MOST_NODES = 262144,
     LEAST_NODES = 16,
-    NODES_SHARE = 16, /* of the descriptors that the process may have, at most one of so many */
+    NODES_SHARE = 8, /* of the descriptors that the process may have, at most one of so many */
     DEVICE_SHIFT = 56,
 };
 

@@ -227,7 +227,7 @@ static void make_root(void)
     mount_share(find('s'), "/status", 0, "none");
     status_directory =
         (int)CALL(__NR_openat, AT_FDCWD, "/status", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0);
-    mount_share(find('r'), "/newroot", MS_RDONLY, "loose");
+    mount_share(find('r'), "/newroot", MS_RDONLY, "mmap");
     mount_system("proc", "/newroot/proc", "");
     mount_system("sysfs", "/newroot/sys", "");
     mount_system("devtmpfs", "/newroot/dev", "");
