@@ -47,8 +47,10 @@ static void prepare(struct uring *self, struct disk_io *io)
     case DISK_IO_DISCARD:
     case DISK_IO_ZERO:
     case DISK_IO_ZERO_UNMAP:
-        io_uring_prep_fallocate(sqe, image->fd, fallocate_mode(io->kind), (off_t)io->offset,
-                                (off_t)io->size_bytes);
+        /* io_uring_prep_fallocate() by hand: liburing changed the types of its sizes. */
+        io_uring_prep_rw(IORING_OP_FALLOCATE, sqe, image->fd, NULL,
+                         (unsigned)fallocate_mode(io->kind), io->offset);
+        sqe->addr = io->size_bytes;
         break;
     }
     io_uring_sqe_set_data(sqe, io);
