@@ -265,44 +265,83 @@ enum virtqueue_state virtqueue_take(struct virtqueue *queue, struct virtqueue_ch
 
 /* ---- giving back ---- */
 
-static void return_split(struct virtqueue *queue, uint16_t id, uint32_t written_bytes)
+static void return_split(struct virtqueue *queue, const struct virtqueue_used *used, size_t count)
 {
-    const struct used_element element = {id, written_bytes};
-    uint32_t slot = queue->next_used % queue->entries;
+    for (size_t i = 0; i < count; i++) {
+        const struct used_element element = {used[i].id, used[i].written_bytes};
+        uint32_t slot = queue->next_used % queue->entries;
 
-    memcpy(queue->device_area + USED_RING(slot), &element, sizeof(element));
-    queue->next_used++;
+        memcpy(queue->device_area + USED_RING(slot), &element, sizeof(element));
+        queue->next_used++;
+    }
     store16_release(queue->device_area + USED_INDEX, queue->next_used);
 }
 
-static void return_packed(struct virtqueue *queue, const struct virtqueue_chain *chain,
-                          uint32_t written_bytes)
+/* All but its flags, which are returned: they make it the driver's. */
+static uint16_t fill_packed(struct virtqueue *queue, const struct virtqueue_used *used)
 {
     uint8_t *at = queue->descriptors + queue->next_used * sizeof(struct packed_descriptor);
     unsigned flags = queue->used_wrap ? DESCRIPTOR_AVAILABLE | DESCRIPTOR_USED : 0U;
-    uint32_t next = (uint32_t)queue->next_used + chain->entries;
+    uint32_t next = (uint32_t)queue->next_used + used->entries;
 
-    if (written_bytes > 0)
+    if (used->written_bytes > 0)
         flags |= DESCRIPTOR_WRITE;
-    memcpy(at + PACKED_LENGTH, &written_bytes, sizeof(written_bytes));
-    store16(at + PACKED_ID, chain->id);
-    store16_release(at + PACKED_FLAGS, (uint16_t)flags);
+    memcpy(at + PACKED_LENGTH, &used->written_bytes, sizeof(used->written_bytes));
+    store16(at + PACKED_ID, used->id);
     if (next >= queue->entries) {
         next -= queue->entries;
         queue->used_wrap = !queue->used_wrap;
     }
     queue->next_used = (uint16_t)next;
+    return (uint16_t)flags;
+}
+
+/* The driver looks at them in order: the first one's flags come last. */
+static void return_packed(struct virtqueue *queue, const struct virtqueue_used *used, size_t count)
+{
+    uint8_t *first = queue->descriptors + queue->next_used * sizeof(struct packed_descriptor);
+    uint16_t first_flags = fill_packed(queue, &used[0]);
+
+    for (size_t i = 1; i < count; i++) {
+        uint8_t *at = queue->descriptors + queue->next_used * sizeof(struct packed_descriptor);
+
+        store16_release(at + PACKED_FLAGS, fill_packed(queue, &used[i]));
+    }
+    store16_release(first + PACKED_FLAGS, first_flags);
+}
+
+void virtqueue_return_batch(struct virtqueue *queue, const struct virtqueue_used *used,
+                            size_t count)
+{
+    if (count == 0)
+        return;
+    if (queue->packed)
+        return_packed(queue, used, count);
+    else
+        return_split(queue, used, count);
+    for (size_t i = 0; i < count; i++) {
+        queue->outstanding -= used[i].entries;
+        queue->returned += used[i].entries;
+    }
 }
 
 void virtqueue_return(struct virtqueue *queue, const struct virtqueue_chain *chain,
                       uint32_t written_bytes)
 {
-    if (queue->packed)
-        return_packed(queue, chain, written_bytes);
-    else
-        return_split(queue, chain->id, written_bytes);
-    queue->outstanding -= chain->entries;
-    queue->returned += chain->entries;
+    const struct virtqueue_used used = {chain->id, chain->entries, written_bytes};
+
+    virtqueue_return_batch(queue, &used, 1);
+}
+
+void virtqueue_untake(struct virtqueue *queue, uint16_t entries)
+{
+    queue->outstanding -= entries;
+    if (queue->packed && entries > queue->next_available) {
+        queue->next_available = (uint16_t)(queue->next_available + queue->entries - entries);
+        queue->available_wrap = !queue->available_wrap;
+    } else {
+        queue->next_available = (uint16_t)(queue->next_available - entries);
+    }
 }
 
 /* ---- who wants to be told ---- */

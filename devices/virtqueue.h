@@ -69,6 +69,19 @@ void virtqueue_init(struct virtqueue *queue, const struct guest_memory *memory,
 
 enum virtqueue_state virtqueue_take(struct virtqueue *queue, struct virtqueue_chain *chain);
 
+/* Makes the chain that was taken last, with so many entries, available again. */
+void virtqueue_untake(struct virtqueue *queue, uint16_t entries);
+
+/* What is told of a chain that is given back, if the chain itself isn't kept. */
+struct virtqueue_used {
+    uint16_t id, entries;
+    uint32_t written_bytes;
+};
+
+/* Gives several back, which the driver sees all at once. */
+void virtqueue_return_batch(struct virtqueue *queue, const struct virtqueue_used *used,
+                            size_t count);
+
 /* Gives a chain back, in any order, with so many bytes of its writable part written. */
 void virtqueue_return(struct virtqueue *queue, const struct virtqueue_chain *chain,
                       uint32_t written_bytes);

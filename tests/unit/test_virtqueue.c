@@ -135,6 +135,40 @@ static bool pass_one(void)
     return virtqueue_should_signal(&queue);
 }
 
+/* The last one that was taken goes back, and comes again; all come back at once. */
+START_TEST(chains_are_given_up_and_returned_together)
+{
+    static const struct driver_buffer buffers[] = {BUFFER(0, 16, true), BUFFER(1, 16, true)};
+    struct virtqueue_used used[3];
+    uint32_t written = 0;
+    uint16_t id;
+
+    start(&forms[_i]);
+    for (unsigned lap = 0; lap < LAPS; lap++) {
+        for (size_t i = 0; i < 3; i++)
+            (void)virtio_driver_add(&driver, buffers, 2, driver.layout.indirect);
+        for (uint32_t i = 0; i < 3; i++) {
+            ck_assert_int_eq(virtqueue_take(&queue, &chain), VIRTQUEUE_TAKEN);
+            uint16_t first = chain.id;
+            virtqueue_untake(&queue, chain.entries);
+            ck_assert_int_eq(virtqueue_take(&queue, &chain), VIRTQUEUE_TAKEN);
+            ck_assert_uint_eq(chain.id, first);
+            used[i] = (struct virtqueue_used){chain.id, chain.entries, i};
+        }
+        ck_assert_int_eq(virtqueue_take(&queue, &chain), VIRTQUEUE_EMPTY);
+        virtqueue_return_batch(&queue, used, 0);
+        ck_assert(!virtio_driver_reap(&driver, &id, &written));
+        virtqueue_return_batch(&queue, used, 3);
+        for (uint32_t i = 0; i < 3; i++) {
+            ck_assert(virtio_driver_reap(&driver, &id, &written));
+            ck_assert_uint_eq(id, used[i].id);
+            ck_assert_uint_eq(written, i);
+        }
+        ck_assert_uint_eq(queue.outstanding, 0);
+    }
+}
+END_TEST
+
 START_TEST(a_driver_by_flags_is_told_unless_it_says_no)
 {
     static const struct virtqueue_layout layouts[] = {{.entries = ENTRIES},
@@ -463,6 +497,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(honest, NULL, teardown);
     tcase_add_loop_test(honest, chains_go_round_and_round, 0, FORM_COUNT);
     tcase_add_loop_test(honest, all_entries_are_taken_at_once, 0, FORM_COUNT);
+    tcase_add_loop_test(honest, chains_are_given_up_and_returned_together, 0, FORM_COUNT);
     tcase_add_loop_test(honest, a_driver_by_flags_is_told_unless_it_says_no, 0, 2);
     tcase_add_test(honest, a_driver_by_event_index_is_told_at_its_event);
     tcase_add_test(honest, a_packed_driver_is_told_at_its_event);
