@@ -86,6 +86,9 @@ devices_SOURCES += devices/virtio_vsock.c devices/vsock_stream.c devices/vsock_h
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
 
+devices_SOURCES += devices/virtio_net.c devices/virtio_net_queues.c devices/net_link.c \
+    devices/net_stream.c devices/net_passt.c
+
 GUESTS := info empty pl011 pl031 pl061 psci reset gic timer unassigned nisv crash smp count mem bench
 
 PLUGINS := exitlog faults sample
@@ -203,7 +206,7 @@ HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_c
     cases_features.c cases_linux.c cases_terminal.c)
 HARNESS_SOURCES += tests/guest/cases_disk.c
 HARNESS_SOURCES += tests/guest/cases_regions.c
-HARNESS_SOURCES += tests/guest/cases_insight.c
+HARNESS_SOURCES += tests/guest/cases_insight.c tests/guest/cases_net.c
 HARNESS_SOURCES += tests/guest/cases_irqchip.c
 HARNESS_SOURCES += tests/guest/cases_timers.c
 HARNESS_SOURCES += tests/guest/cases_plugin.c

@@ -28,6 +28,7 @@
 #include "virtqueue.h"
 
 enum virtio_device_id {
+    VIRTIO_ID_NET = 1,
     VIRTIO_ID_BLOCK = 2,
     VIRTIO_ID_ENTROPY = 4,
     VIRTIO_ID_BALLOON = 5,

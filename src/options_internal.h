@@ -69,6 +69,10 @@ bool options_own(struct options *options, char *text, struct error *error) WARN_
 bool options_add_request(struct options *options, const char *text,
                          struct option_request_list *list, struct error *error) WARN_UNUSED;
 
+/* The same for a request for `name` whose properties are all of `text`. */
+bool options_add_whole(struct options *options, const char *text, const char *name,
+                       struct option_request_list *list, struct error *error) WARN_UNUSED;
+
 /* The same for what is named by a file: adds a request for `name` whose property `key` is that. */
 bool options_add_implied(struct option_parser *parser, const char *text, const char *name,
                          const char *key, struct option_request_list *list,

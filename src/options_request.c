@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* NAME[,key[=value]]...: what --device and --plugin take, and options that are short for them. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,18 @@ static bool imply(struct option_parser *parser, struct option_request *request, 
     }
     *request = (struct option_request){name, {items, given->count + 1}};
     return true;
+}
+
+bool options_add_whole(struct options *options, const char *text, const char *name,
+                       struct option_request_list *list, struct error *error)
+{
+    char *whole = NULL;
+
+    if (asprintf(&whole, "%s,%s", name, text) < 0)
+        return error_set(error, ERROR_HOST, ENOMEM, "cannot keep the options");
+    bool good = options_add_request(options, whole, list, error);
+    free(whole);
+    return good;
 }
 
 bool options_add_implied(struct option_parser *parser, const char *text, const char *name,

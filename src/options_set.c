@@ -180,6 +180,15 @@ static bool add_root(struct option_parser *parser, const struct option_row *row,
     return add_append(parser, row, parameters, error);
 }
 
+/* A network is a device whose properties are all of it. */
+static bool add_net(struct option_parser *parser, const struct option_row *row, const char *value,
+                    struct error *error)
+{
+    (void)row;
+    return options_add_whole(parser->options, value, "virtio-net", &parser->options->devices,
+                             error);
+}
+
 /* A plugin that was installed is given by its name alone, and is no path. */
 static bool add_plugin(struct option_parser *parser, const struct option_row *row,
                        const char *value, struct error *error)

@@ -369,6 +369,7 @@ int main(int argc, char **argv)
         {"bench", bench_cases},
         {"traces", trace_cases},
         {"insight", insight_cases},
+        {"net", net_cases},
         {"virtio", virtio_cases},
         {"vsock", vsock_cases},
         {"share", share_cases},

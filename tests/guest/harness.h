@@ -83,6 +83,7 @@ extern const struct guest_case terminal_cases[];
 extern const struct guest_case feature_cases[];
 extern const struct guest_case bench_cases[];
 extern const struct guest_case insight_cases[];
+extern const struct guest_case net_cases[];
 extern const struct guest_case virtio_cases[];
 extern const struct guest_case vsock_cases[];
 extern const struct guest_case share_cases[];

@@ -8,7 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast hypercall
 UNIT_TESTS += plugin trace
-UNIT_TESTS += virtio_vsock virtio_balloon
+UNIT_TESTS += virtio_vsock virtio_balloon virtio_net
 UNIT_TESTS += virtqueue virtio_mmio virtio_blk rate_limit disk_engine
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
 UNIT_TESTS += gicv2 gicv2_model gicv2_threads machine_irqchip
@@ -46,7 +46,8 @@ unit_p9        := $(p9_objects) src/error tests/unit/p9_client
 unit_p9_escape := $(unit_p9)
 vsock_objects := devices/virtio_vsock devices/vsock_stream devices/vsock_host
 balloon_objects := devices/virtio_balloon devices/balloon_control
-builtin_objects := $(vsock_objects) $(balloon_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
+net_objects := $(addprefix devices/,virtio_net virtio_net_queues net_link net_stream net_passt)
+builtin_objects := $(vsock_objects) $(balloon_objects) $(net_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
     devices/timer_mmio devices/gicv2m devices/testdev $(virtio_objects)
@@ -65,6 +66,7 @@ unit_virtio_mmio := $(device_objects) tests/unit/virtio_driver tests/unit/virtio
 unit_virtio_blk  := $(unit_virtio_mmio)
 unit_virtio_vsock := $(unit_virtio_mmio)
 unit_virtio_balloon := $(unit_virtio_mmio)
+unit_virtio_net  := $(unit_virtio_mmio)
 unit_disk_engine := devices/disk_uring devices/disk_threads devices/disk_image src/error
 unit_LDFLAGS_disk_engine := -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_register_eventfd \
     -Wl,--wrap=io_uring_submit,--wrap=io_uring_get_probe_ring,--wrap=pthread_create

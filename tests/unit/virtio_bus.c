@@ -69,7 +69,7 @@ void virtio_bus_set_queue(struct virtio_bus *bus)
 {
     const struct virtqueue_layout *layout = &bus->driver.layout;
 
-    device_write32(bus->device, VIRTIO_MMIO_QUEUE_SEL, 0);
+    device_write32(bus->device, VIRTIO_MMIO_QUEUE_SEL, bus->queue);
     device_write32(bus->device, VIRTIO_MMIO_QUEUE_NUM, layout->entries);
     write_pair(bus, VIRTIO_MMIO_QUEUE_DESC_LOW, layout->descriptors.value);
     write_pair(bus, VIRTIO_MMIO_QUEUE_DRIVER_LOW, layout->driver_area.value);
@@ -92,7 +92,7 @@ void virtio_bus_start(struct virtio_bus *bus, uint64_t model_features)
 
 void virtio_bus_notify(struct virtio_bus *bus)
 {
-    device_write32(bus->device, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+    device_write32(bus->device, VIRTIO_MMIO_QUEUE_NOTIFY, bus->queue);
 }
 
 static time_t seconds(void)

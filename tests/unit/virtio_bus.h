@@ -12,9 +12,10 @@
 #include "primecell_checks.h"
 #include "virtio_driver.h"
 
-/* One device on a bus of its own, with its driver for queue 0. */
+/* One device on a bus of its own, with its driver for one queue. */
 struct virtio_bus {
     struct virtio_driver driver;
+    uint32_t queue; /* 0, unless the test says something else */
     struct fake_irq irq;
     struct fake_regions regions;
     struct log log;
