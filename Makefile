@@ -62,7 +62,7 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/event_loop.c src/console.c src/console_backend.c src/console_pty.c src/console_unix.c src/unix_listener.c \
     src/guardian.c src/terminal.c \
     src/doctor.c src/doctor_host.c src/doctor_kvm.c src/doctor_memory.c src/doctor_print.c \
-    src/doctor_map.c \
+    src/doctor_map.c src/doctor_network.c \
     src/image/image.c src/image/decompress.c src/image/elf.c src/image/zboot.c \
     src/image/identify.c src/image/file.c
 src_SOURCES += src/event_kind.c src/trace.c src/trace_json.c
@@ -276,7 +276,7 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_blk virtio_vsock virtio_balloon timers p9
+FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_net virtio_blk virtio_vsock virtio_balloon timers p9
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
@@ -287,6 +287,9 @@ fuzz_virtqueue := devices/virtqueue src/guest_memory
 fuzz_virtio_blk := $(filter-out devices/virtio_rng,$(virtio_objects)) $(property_objects) src/log \
     src/guest_memory devices/monotonic_clock tests/unit/fake_irq tests/unit/fake_event_loop \
     tests/unit/fake_fdt_writer
+fuzz_virtio_net := devices/virtqueue devices/virtio_mmio devices/virtio_worker $(net_objects) \
+    devices/rate_limit devices/monotonic_clock $(property_objects) src/log src/guest_memory \
+    tests/unit/fake_irq tests/unit/fake_event_loop tests/unit/fake_fdt_writer
 fuzz_virtio_vsock := devices/virtqueue devices/virtio_mmio devices/virtio_worker $(vsock_objects) \
     $(property_objects) src/log src/guest_memory tests/unit/fake_irq tests/unit/fake_fdt_writer
 fuzz_virtio_balloon := devices/virtqueue devices/virtio_mmio devices/virtio_worker \

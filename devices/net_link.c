@@ -108,6 +108,7 @@ static bool judge_fd(struct net_link *link, int fd, struct error *error)
         return error_set(error, ERROR_FILE, 0,
                          "fd=%d: it must be a TAP or a connected socket, and is neither", fd);
     link->kind = type == SOCK_STREAM ? NET_LINK_STREAM : NET_LINK_PACKET;
+    link->ends = type == SOCK_SEQPACKET;
     return true;
 }
 
@@ -244,5 +245,7 @@ long net_link_receive(struct net_link *link, uint32_t pair, const struct iovec *
 {
     ssize_t got = readv(link->fds[pair], segments, (int)count);
 
+    if (got == 0 && link->ends)
+        return -EPIPE;
     return got < 0 ? -errno : got;
 }

@@ -59,6 +59,7 @@ struct net_stream {
 struct net_link {
     const struct net_link_config *config;
     enum net_link_kind kind;
+    bool ends;   /* nothing to read is the end, and not an empty frame */
     bool header; /* frames have virtio's header before them */
     uint32_t pairs;
     int fds[NET_MOST_PAIRS];       /* non-blocking; NET_NO_FILE: none */

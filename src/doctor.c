@@ -57,6 +57,7 @@ void doctor_examine(const struct doctor_host *host, struct report *report)
     report->count = 0;
     report->reason[0] = '\0';
     doctor_check_host(host, report);
+    doctor_check_network(host, report);
     doctor_check_kvm(host, report);
     doctor_check_memory(host, report);
     doctor_check_limits(host, report);

@@ -87,6 +87,7 @@ enum { SIZE_TEXT_BYTES = 32 };
 const char *size_text(char text[SIZE_TEXT_BYTES], uint64_t bytes);
 
 void doctor_check_host(const struct doctor_host *host, struct report *report);
+void doctor_check_network(const struct doctor_host *host, struct report *report);
 void doctor_check_memory(const struct doctor_host *host, struct report *report);
 void doctor_check_limits(const struct doctor_host *host, struct report *report);
 void doctor_check_kvm(const struct doctor_host *host, struct report *report);

@@ -118,6 +118,17 @@ START_TEST(mode_of_kvm_shows_in_the_timer)
 }
 END_TEST
 
+START_TEST(networks_are_told)
+{
+    assert_found("passt", CHECK_MISSING, "not installed", "install the package 'passt'");
+    assert_found("/dev/net/tun", CHECK_MISSING, "cannot be opened", "modprobe tun");
+    put("/usr/bin/passt", "");
+    put("/dev/net/tun", "");
+    assert_found("passt", CHECK_OK, "/usr/bin/passt", "");
+    assert_found("/dev/net/tun", CHECK_OK, "yes", "");
+}
+END_TEST
+
 START_TEST(uring_is_told)
 {
     assert_found("io_uring", CHECK_OK, "yes", "");
@@ -450,6 +461,7 @@ static void add_host_tests(TCase *tests)
     tcase_add_test(tests, virtual_hosts_are_told);
     tcase_add_test(tests, mode_of_kvm_shows_in_the_timer);
     tcase_add_test(tests, uring_is_told);
+    tcase_add_test(tests, networks_are_told);
     tcase_add_test(tests, memory_is_told);
     tcase_add_test(tests, sizes_are_readable);
     tcase_add_test(tests, transparent_huge_pages_are_told);

@@ -99,7 +99,7 @@ unit_no_syndrome := src/no_syndrome src/mmio_decode src/instruction src/translat
 fake_kvm_objects := tests/unit/fake_kvm tests/unit/kvm_calls tests/unit/kvm_region_calls \
     tests/unit/fake_kvm_stats
 unit_stats      := $(sort $(stats_objects) src/exit_kind src/arena src/error $(fake_kvm_objects))
-unit_doctor      := src/json src/doctor src/doctor_host src/doctor_kvm src/doctor_memory src/doctor_print \
+unit_doctor      := src/json src/doctor src/doctor_host src/doctor_kvm src/doctor_memory src/doctor_network src/doctor_print \
     src/doctor_map src/exit_status src/error src/memory_map src/kvm src/vm src/vgic \
     src/vcpu_features src/guest_memory tests/unit/doctor_fixture tests/unit/doctor_output \
     $(fake_kvm_objects)
