@@ -129,6 +129,26 @@ START_TEST(json_counts_each_operation_through_resets)
 }
 END_TEST
 
+/* Kicks at the end among them: the sum over vCPUs is the number of times that KVM_RUN returned. */
+START_TEST(each_return_of_kvm_run_is_counted)
+{
+    static const struct fake_step little[] = {FAKE_WRITE(GPIO + GPIOIS, 4, 1)};
+    const unsigned vcpu_count = 3;
+    unsigned returns = 0;
+    char text[PATH_ROOM];
+
+    OPTIONS("--stats-file", path, "-c", "3");
+    STEPS(&trial, 0, 0, busy);
+    STEPS(&trial, 0, 1, little);
+    trial_check_run(MACHINE_POWERED_OFF, 0);
+    for (unsigned i = 0; i < vcpu_count; i++)
+        returns += trial.fake.vm.vcpus[i].run_count;
+    ck_assert_uint_ge(returns, sizeof(busy) / sizeof(busy[0]));
+    (void)snprintf(text, sizeof(text), "\"exits\": %u,", returns);
+    ck_assert_ptr_eq(strstr(file_text(), "\"exits\": "), strstr(file_text(), text));
+}
+END_TEST
+
 START_TEST(files_are_added_to)
 {
     put_file("mine\n");
@@ -319,6 +339,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, nothing_is_told_unasked);
     tcase_add_test(tests, the_table_is_of_what_happened);
     tcase_add_test(tests, json_counts_each_operation_through_resets);
+    tcase_add_test(tests, each_return_of_kvm_run_is_counted);
     tcase_add_test(tests, files_are_added_to);
     tcase_add_test(tests, a_picture_takes_the_place_of_another);
     tcase_add_test(tests, latencies_are_told);
