@@ -125,7 +125,8 @@ static bool open_files(struct disk_image *image, bool direct, struct error *erro
         return true;
     image->direct_fd = open_file(image->path, flags | O_DIRECT);
     return image->direct_fd >= 0 ||
-           error_set(error, ERROR_FILE, errno, "cannot open disk '%s' with 'direct'", image->path);
+           error_set(error, ERROR_FILE, errno, "cannot open disk '%s' with 'direct'%s", image->path,
+                     errno == EINVAL ? ", which its file system hasn't" : "");
 }
 
 bool disk_image_open(struct disk_image *image, const struct disk_image_config *config,
