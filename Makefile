@@ -140,7 +140,9 @@ RARE := src/bench/% src/doctor% src/stats% src/trace% src/plugin% src/explain sr
     src/no_syndrome src/instruction src/mmio_decode src/translate src/options_help \
     src/options_suggest src/options_file src/builtin_guest src/console_pty src/console_unix \
     src/hypercall src/image/elf devices/gicv2% devices/sp80% devices/timer% devices/testdev \
-    devices/virt% devices/disk% devices/rate_limit fdt/fdt_overlay fdt/fdt_file
+    devices/virt% devices/disk% devices/rate_limit devices/p9% devices/net% devices/vsock% \
+    src/guest_command src/guest_init src/cpio src/kernel_modules src/unix_listener \
+    fdt/fdt_overlay fdt/fdt_file
 rare := $(RARE:%=$(O)/arm64/%.o)
 
 $(O)/armlet: $(ARM64_OBJECTS) $(O)/arm64/src/plugin_static.o
