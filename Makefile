@@ -286,15 +286,15 @@ fuzz_image   := $(image_objects)
 fuzz_gicv2   := $(gicv2_pair)
 fuzz_p9      := $(p9_objects) src/error
 fuzz_virtqueue := devices/virtqueue src/guest_memory
-fuzz_virtio_blk := $(filter-out devices/virtio_rng,$(virtio_objects)) $(property_objects) src/log \
+fuzz_virtio_blk := tests/fuzz/virtio_fuzz $(filter-out devices/virtio_rng,$(virtio_objects)) $(property_objects) src/log \
     src/guest_memory devices/monotonic_clock tests/unit/fake_irq tests/unit/fake_event_loop \
     tests/unit/fake_fdt_writer
-fuzz_virtio_net := devices/virtqueue devices/virtio_mmio devices/virtio_worker $(net_objects) \
+fuzz_virtio_net := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker $(net_objects) \
     devices/rate_limit devices/monotonic_clock $(property_objects) src/log src/guest_memory \
     tests/unit/fake_irq tests/unit/fake_event_loop tests/unit/fake_fdt_writer
-fuzz_virtio_vsock := devices/virtqueue devices/virtio_mmio devices/virtio_worker $(vsock_objects) \
+fuzz_virtio_vsock := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker $(vsock_objects) \
     $(property_objects) src/log src/guest_memory tests/unit/fake_irq tests/unit/fake_fdt_writer
-fuzz_virtio_balloon := devices/virtqueue devices/virtio_mmio devices/virtio_worker \
+fuzz_virtio_balloon := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker \
     $(balloon_objects) $(property_objects) src/log src/guest_memory tests/unit/fake_irq \
     tests/unit/fake_event_loop tests/unit/fake_fdt_writer
 fuzz_timers  := devices/sp804 devices/sp805 devices/timer_mmio devices/timer_alarm devices/primecell \

@@ -15,14 +15,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "armlet/device.h"
 #include "devices/builtin.h"
-#include "devices/virtio.h"
 #include "devices/virtio_mmio.h"
 #include "devices/virtio_net.h"
-#include "devices/virtqueue_layout.h"
+#include "tests/fuzz/virtio_fuzz.h"
 #include "tests/unit/fake_event_loop.h"
-#include "tests/unit/fake_irq.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,10 +28,6 @@ enum {
     SEND,
     QUEUES,
     ENTRIES = 8,
-    STEP_BYTES = 8,
-    QUEUE_BYTES = 0x400,
-    DRIVER_AREA = 0x100, /* from the start of a queue's bytes */
-    DEVICE_AREA = 0x200,
     TABLE = 0x800,
     DATA = 0x1000,
     MEMORY_BYTES = 0x8000,
@@ -42,7 +35,6 @@ enum {
     FRAME_BYTES = 9000,
     HONEST_BYTES = 60,
 };
-#define BASE UINT64_C(0x40000000)
 
 enum step_kind {
     DESCRIBE,
@@ -59,103 +51,39 @@ enum step_kind {
 
 static struct {
     int host;
-    struct fake_irq irq;
     struct event_loop loop;
-    struct log log;
-    struct guest_memory memory;
-    struct device *device;
-    uint8_t *bytes;
     uint8_t negotiated;
-    uint16_t offered[QUEUES];
 } world;
 
-static struct virtio *virtio(void)
-{
-    return container_of(world.device, struct virtio, device);
-}
-
-static void set(uint64_t offset, uint32_t value)
-{
-    world.device->ops->write(world.device, offset, ACCESS_32_BIT, value);
-}
-
-static void set_pair(uint64_t offset, uint64_t value)
-{
-    set(offset, (uint32_t)value);
-    set(offset + sizeof(uint32_t), (uint32_t)(value >> 32));
-}
+static struct virtio_fuzz driver = {.queue_count = QUEUES, .entries = ENTRIES};
 
 static void make_world(void)
 {
     char fd[16];
     int ends[2];
-    struct error error = {0};
 
-    world.bytes = aligned_alloc(PAGE_BYTES, MEMORY_BYTES);
-    if (!world.bytes || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) != 0)
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) != 0)
         abort();
     world.host = ends[1];
     (void)snprintf(fd, sizeof(fd), "%d", ends[0]);
-    world.memory = (struct guest_memory){GPA(BASE), MEMORY_BYTES, world.bytes};
-    world.log.fd = -1;
-    fake_irq_init(&world.irq);
     const struct property properties[] = {{"fd", fd}};
-    const struct device_resources resources = {
-        .irq = &world.irq.line,
-        .memory = &world.memory,
-        .loop = &world.loop,
-        .log = &world.log,
-        .properties = {properties, 1},
-    };
 
-    world.device = virtio_net_class.create(&resources, &error);
-    if (!world.device) {
-        (void)fprintf(stderr, "%s\n", error.message);
-        abort();
-    }
+    virtio_fuzz_create(
+        &driver, &virtio_net_class,
+        (struct device_resources){.loop = &world.loop, .properties = {properties, 1}},
+        aligned_alloc(PAGE_BYTES, MEMORY_BYTES), MEMORY_BYTES);
 }
 
 static void start(uint8_t negotiated)
 {
-    uint64_t features = VIRTIO_FEATURE(VIRTIO_F_VERSION_1);
+    uint64_t features = 0;
 
     features |= negotiated & 1 ? VIRTIO_FEATURE(VIRTIO_F_RING_PACKED) : 0;
     features |= negotiated & 2 ? VIRTIO_FEATURE(VIRTIO_F_INDIRECT_DESC) : 0;
     features |= negotiated & 4 ? VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX) : 0;
     features |= negotiated & 8 ? VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) : 0;
-    set(VIRTIO_MMIO_STATUS, 0);
-    memset(world.bytes, 0, DATA);
-    memset(world.offered, 0, sizeof(world.offered));
-    set(VIRTIO_MMIO_STATUS, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
-    for (uint32_t half = 0; half < 2; half++) {
-        set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, half);
-        set(VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)(features >> (32 * half)));
-    }
-    set(VIRTIO_MMIO_STATUS, VIRTIO_STATUS_FEATURES_OK);
-    for (uint32_t i = 0; i < QUEUES; i++) {
-        set(VIRTIO_MMIO_QUEUE_SEL, i);
-        set(VIRTIO_MMIO_QUEUE_NUM, ENTRIES);
-        set_pair(VIRTIO_MMIO_QUEUE_DESC_LOW, BASE + i * QUEUE_BYTES);
-        set_pair(VIRTIO_MMIO_QUEUE_DRIVER_LOW, BASE + i * QUEUE_BYTES + DRIVER_AREA);
-        set_pair(VIRTIO_MMIO_QUEUE_DEVICE_LOW, BASE + i * QUEUE_BYTES + DEVICE_AREA);
-        set(VIRTIO_MMIO_QUEUE_READY, 1);
-    }
-    set(VIRTIO_MMIO_STATUS, VIRTIO_STATUS_DRIVER_OK);
-}
-
-/* What the worker does when it is rung. */
-static void serve(void)
-{
-    (void)pthread_mutex_lock(&virtio()->work);
-    virtio()->model->serve(virtio());
-    (void)pthread_mutex_unlock(&virtio()->work);
-}
-
-static void settle(void)
-{
-    (void)pthread_mutex_lock(&virtio()->work);
-    virtio()->model->settle(virtio());
-    (void)pthread_mutex_unlock(&virtio()->work);
+    world.negotiated = negotiated;
+    virtio_fuzz_start(&driver, features, DATA);
 }
 
 static void arrive(size_t bytes)
@@ -198,29 +126,10 @@ static uint32_t length_of(uint8_t choice)
 
 static void describe(uint64_t at, const uint8_t *step)
 {
-    uint16_t flags = step[5];
+    const struct descriptor descriptor = {address_of(step[3]), length_of(step[4]), step[5],
+                                          step[6]};
 
-    if (world.negotiated & 1) {
-        flags = (uint16_t)((flags & 0x7f) | (flags & 8 ? DESCRIPTOR_AVAILABLE : 0) |
-                           (flags & 16 ? DESCRIPTOR_USED : 0));
-        const struct packed_descriptor descriptor = {address_of(step[3]), length_of(step[4]),
-                                                     step[6], flags};
-        memcpy(world.bytes + at, &descriptor, sizeof(descriptor));
-    } else {
-        const struct descriptor descriptor = {address_of(step[3]), length_of(step[4]), flags & 7,
-                                              step[6] % (ENTRIES + 1)};
-        memcpy(world.bytes + at, &descriptor, sizeof(descriptor));
-    }
-}
-
-static void offer(uint32_t queue, uint8_t head, uint8_t jump)
-{
-    uint8_t *area = world.bytes + queue * QUEUE_BYTES + DRIVER_AREA;
-    uint16_t value = head % (ENTRIES + 1);
-
-    memcpy(area + AVAILABLE_RING(world.offered[queue] % ENTRIES), &value, sizeof(value));
-    world.offered[queue] = (uint16_t)(world.offered[queue] + 1 + (jump > 250 ? jump : 0));
-    memcpy(area + AVAILABLE_INDEX, &world.offered[queue], sizeof(world.offered[queue]));
+    virtio_fuzz_describe(&driver, at, world.negotiated & 1, &descriptor);
 }
 
 static void do_step(const uint8_t *step)
@@ -238,24 +147,24 @@ static void do_step(const uint8_t *step)
         arrive((step[1] | (size_t)step[2] << 8) % FRAME_BYTES);
         break;
     case OFFER:
-        offer(queue, step[2], step[3]);
+        virtio_fuzz_offer(&driver, queue, step[2] % (ENTRIES + 1), step[3] > 250 ? step[3] : 0);
         break;
     case SERVE:
-        serve();
+        virtio_fuzz_serve(&driver);
         break;
     case POKE:
-        memcpy(world.bytes + (step[1] | (step[2] & 0xf) << 8), step + 3, sizeof(uint16_t));
+        memcpy(driver.bytes + (step[1] | (step[2] & 0xf) << 8), step + 3, sizeof(uint16_t));
         break;
     case REGISTER: /* the doorbell would have the other thread work beside this one */
         if (step[1] * 4U % VIRTIO_MMIO_BYTES != VIRTIO_MMIO_QUEUE_NOTIFY)
-            set(step[1] * 4U % VIRTIO_MMIO_BYTES, step[2] | (uint32_t)step[3] << 24);
+            virtio_fuzz_set(&driver, step[1] * 4U % VIRTIO_MMIO_BYTES,
+                            step[2] | (uint32_t)step[3] << 24);
         break;
     case SETTLE:
-        settle();
+        virtio_fuzz_settle(&driver);
         break;
     case RESTART:
-        world.negotiated = step[1];
-        start(world.negotiated);
+        start(step[1]);
         break;
     case STEP_KINDS:
         break;
@@ -266,7 +175,7 @@ static uint16_t used(uint32_t queue)
 {
     uint16_t index;
 
-    memcpy(&index, world.bytes + queue * QUEUE_BYTES + DEVICE_AREA + USED_INDEX, sizeof(index));
+    memcpy(&index, driver.bytes + queue * QUEUE_BYTES + DEVICE_AREA + USED_INDEX, sizeof(index));
     return index;
 }
 
@@ -277,37 +186,36 @@ static void check_honest(void)
     const struct descriptor out = {BASE + 2 * DATA, VIRTIO_NET_HEADER_BYTES + HONEST_BYTES, 0, 0};
     uint8_t frame[FRAME_BYTES];
 
-    world.negotiated = 0;
-    serve();
-    start(world.negotiated);
-    serve();
+    virtio_fuzz_serve(&driver);
+    start(0);
+    virtio_fuzz_serve(&driver);
     drain();
-    memcpy(world.bytes, &in, sizeof(in));
-    memcpy(world.bytes + QUEUE_BYTES, &out, sizeof(out));
-    offer(SEND, 0, 0);
-    serve();
+    memcpy(driver.bytes, &in, sizeof(in));
+    memcpy(driver.bytes + QUEUE_BYTES, &out, sizeof(out));
+    virtio_fuzz_offer(&driver, SEND, 0, 0);
+    virtio_fuzz_serve(&driver);
     if (recv(world.host, frame, sizeof(frame), MSG_DONTWAIT) != HONEST_BYTES)
         abort();
-    offer(RECEIVE, 0, 0);
-    serve(); /* what came before: too long, and dropped, or the one that is expected */
+    virtio_fuzz_offer(&driver, RECEIVE, 0, 0);
+    virtio_fuzz_serve(
+        &driver); /* what came before: too long, and dropped, or the one that is expected */
     arrive(HONEST_BYTES);
-    serve();
+    virtio_fuzz_serve(&driver);
     if (used(RECEIVE) != 1)
         abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (!world.device)
+    if (!driver.device)
         make_world();
     if (size == 0)
         return 0;
-    memset(world.bytes, 0, MEMORY_BYTES);
-    world.negotiated = data[0];
-    start(world.negotiated);
+    memset(driver.bytes, 0, MEMORY_BYTES);
+    start(data[0]);
     for (size_t at = 1; size - at >= STEP_BYTES; at += STEP_BYTES)
         do_step(&data[at]);
-    serve();
+    virtio_fuzz_serve(&driver);
     drain();
     check_honest();
     return 0;

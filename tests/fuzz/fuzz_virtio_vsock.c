@@ -13,23 +13,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "armlet/device.h"
 #include "devices/builtin.h"
-#include "devices/virtio.h"
 #include "devices/virtio_mmio.h"
 #include "devices/virtio_vsock.h"
 #include "devices/virtio_worker.h"
-#include "devices/virtqueue_layout.h"
-#include "tests/unit/fake_irq.h"
+#include "tests/fuzz/virtio_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
     ENTRIES = 16,
-    STEP_BYTES = 8,
-    QUEUE_BYTES = 0x400,
-    DRIVER_AREA = 0x100, /* from the start of a queue's bytes */
-    DEVICE_AREA = 0x200,
     PACKETS = 0x1000,
     PACKET_BYTES = 0x800,
     BUFFERS = 0x10000,
@@ -42,7 +35,6 @@ enum {
     BACKLOG = 16,
     SPACE = 1 << 16,
 };
-#define BASE UINT64_C(0x40000000)
 
 enum step_kind {
     PACKET,
@@ -61,27 +53,13 @@ enum step_kind {
 };
 
 static struct {
-    struct fake_irq irq;
-    struct log log;
-    struct guest_memory memory;
-    struct device *device;
-    uint8_t *bytes;
-    uint16_t offered[VIRTIO_VSOCK_QUEUES];
     char path[64];
     struct host_socket socket;
     int service;
     int sockets[SOCKETS]; /* the host's ends */
 } world;
 
-static struct virtio *virtio(void)
-{
-    return container_of(world.device, struct virtio, device);
-}
-
-static void set(uint64_t offset, uint32_t value)
-{
-    world.device->ops->write(world.device, offset, ACCESS_32_BIT, value);
-}
+static struct virtio_fuzz driver = {.queue_count = VIRTIO_VSOCK_QUEUES, .entries = ENTRIES};
 
 static struct sockaddr_un address_of(const char *suffix)
 {
@@ -111,7 +89,6 @@ static void clean_up(void)
 
 static void make_world(void)
 {
-    struct error error = {0};
     const struct property properties[] = {{"cid", "3"}};
 
     (void)snprintf(world.path, sizeof(world.path), "/tmp/armlet-fuzz-%d", (int)getpid());
@@ -120,73 +97,21 @@ static void make_world(void)
     (void)atexit(clean_up);
     for (int i = 0; i < SOCKETS; i++)
         world.sockets[i] = -1;
-    world.bytes = aligned_alloc(PAGE_BYTES, MEMORY_BYTES);
-    if (!world.bytes)
-        abort();
-    world.memory = (struct guest_memory){GPA(BASE), MEMORY_BYTES, world.bytes};
-    world.log.fd = -1;
-    fake_irq_init(&world.irq);
-    const struct device_resources resources = {
-        .irq = &world.irq.line,
-        .memory = &world.memory,
-        .log = &world.log,
-        .properties = {properties, 1},
-        .host_socket = &world.socket,
-    };
-
-    world.device = virtio_vsock_class.create(&resources, &error);
-    if (!world.device)
-        abort();
+    virtio_fuzz_create(
+        &driver, &virtio_vsock_class,
+        (struct device_resources){.properties = {properties, 1}, .host_socket = &world.socket},
+        aligned_alloc(PAGE_BYTES, MEMORY_BYTES), MEMORY_BYTES);
     /* This thread serves, and no other, so that an input always does the same. */
-    virtio_worker_stop(virtio());
-    atomic_store(&virtio()->waiting, 0);
-}
-
-static void serve(void)
-{
-    (void)pthread_mutex_lock(&virtio()->work);
-    virtio()->model->serve(virtio());
-    (void)pthread_mutex_unlock(&virtio()->work);
+    virtio_worker_stop(virtio_fuzz_device(&driver));
+    atomic_store(&virtio_fuzz_device(&driver)->waiting, 0);
 }
 
 static void start(void)
 {
-    set(VIRTIO_MMIO_STATUS, 0);
-    memset(world.bytes, 0, PACKETS);
-    memset(world.offered, 0, sizeof(world.offered));
-    set(VIRTIO_MMIO_STATUS, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
-    set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
-    set(VIRTIO_MMIO_DRIVER_FEATURES, 1); /* VERSION_1 */
-    set(VIRTIO_MMIO_STATUS, VIRTIO_STATUS_FEATURES_OK);
-    for (uint32_t i = 0; i < VIRTIO_VSOCK_QUEUES; i++) {
-        uint32_t at = (uint32_t)BASE + i * QUEUE_BYTES;
-
-        set(VIRTIO_MMIO_QUEUE_SEL, i);
-        set(VIRTIO_MMIO_QUEUE_NUM, ENTRIES);
-        set(VIRTIO_MMIO_QUEUE_DESC_LOW, at);
-        set(VIRTIO_MMIO_QUEUE_DRIVER_LOW, at + DRIVER_AREA);
-        set(VIRTIO_MMIO_QUEUE_DEVICE_LOW, at + DEVICE_AREA);
-        set(VIRTIO_MMIO_QUEUE_READY, 1);
-    }
-    set(VIRTIO_MMIO_STATUS, VIRTIO_STATUS_DRIVER_OK);
+    virtio_fuzz_start(&driver, 0, PACKETS);
 }
 
 /* ---- the guest ---- */
-
-static void put_descriptor(uint32_t queue, uint32_t index, const struct descriptor *descriptor)
-{
-    memcpy(world.bytes + queue * QUEUE_BYTES + index % ENTRIES * sizeof(*descriptor), descriptor,
-           sizeof(*descriptor));
-}
-
-static void offer(uint32_t queue, uint16_t head, uint8_t jump)
-{
-    uint8_t *area = world.bytes + queue * QUEUE_BYTES + DRIVER_AREA;
-
-    memcpy(area + AVAILABLE_RING(world.offered[queue] % ENTRIES), &head, sizeof(head));
-    world.offered[queue] = (uint16_t)(world.offered[queue] + 1 + (jump > 252 ? jump : 0));
-    memcpy(area + AVAILABLE_INDEX, &world.offered[queue], sizeof(world.offered[queue]));
-}
 
 static uint32_t port_of(uint8_t choice)
 {
@@ -197,7 +122,7 @@ static uint32_t port_of(uint8_t choice)
 
 static void put_packet(const uint8_t *step)
 {
-    uint32_t slot = world.offered[VIRTIO_VSOCK_TX] % ENTRIES;
+    uint32_t slot = driver.offered[VIRTIO_VSOCK_TX] % ENTRIES;
     uint32_t data_bytes = step[4] * 8U % (PACKET_BYTES - VIRTIO_VSOCK_HEADER_BYTES);
     const struct virtio_vsock_header header = {
         .source_cid = step[2] > 250 ? step[2] : CID,
@@ -216,20 +141,20 @@ static void put_packet(const uint8_t *step)
         BASE + at, VIRTIO_VSOCK_HEADER_BYTES + (header.op == VIRTIO_VSOCK_OP_RW ? data_bytes : 0),
         0, 0};
 
-    memcpy(world.bytes + at, &header, sizeof(header));
-    put_descriptor(VIRTIO_VSOCK_TX, slot, &descriptor);
-    offer(VIRTIO_VSOCK_TX, (uint16_t)slot, step[5] == 77 ? UINT8_MAX : 0);
+    memcpy(driver.bytes + at, &header, sizeof(header));
+    virtio_fuzz_put(&driver, VIRTIO_VSOCK_TX, slot, &descriptor);
+    virtio_fuzz_offer(&driver, VIRTIO_VSOCK_TX, (uint16_t)slot, step[5] == 77 ? UINT8_MAX : 0);
 }
 
 static void offer_rx(const uint8_t *step)
 {
     static const uint32_t lengths[] = {BUFFER_BYTES, 44, 45, 1, 60, 100, 300, BUFFER_BYTES};
-    uint32_t slot = world.offered[VIRTIO_VSOCK_RX] % ENTRIES;
+    uint32_t slot = driver.offered[VIRTIO_VSOCK_RX] % ENTRIES;
     const struct descriptor descriptor = {BASE + BUFFERS + slot * BUFFER_BYTES,
                                           lengths[step[1] % 8], DESCRIPTOR_WRITE, 0};
 
-    put_descriptor(VIRTIO_VSOCK_RX, slot, &descriptor);
-    offer(VIRTIO_VSOCK_RX, (uint16_t)slot, step[2]);
+    virtio_fuzz_put(&driver, VIRTIO_VSOCK_RX, slot, &descriptor);
+    virtio_fuzz_offer(&driver, VIRTIO_VSOCK_RX, (uint16_t)slot, step[2] > 252 ? step[2] : 0);
 }
 
 static void describe(const uint8_t *step)
@@ -239,7 +164,7 @@ static void describe(const uint8_t *step)
         BASE + (step[3] > 250 ? UINT32_MAX : PACKETS + step[3] * 0x100U), lengths[step[4] % 8],
         step[5] & 7, step[6] % (ENTRIES + 1)};
 
-    put_descriptor(step[1] % VIRTIO_VSOCK_QUEUES, step[2], &descriptor);
+    virtio_fuzz_put(&driver, step[1] % VIRTIO_VSOCK_QUEUES, step[2], &descriptor);
 }
 
 /* ---- the host ---- */
@@ -299,10 +224,11 @@ static void do_step(const uint8_t *step)
         describe(step);
         break;
     case OFFER:
-        offer(step[1] % VIRTIO_VSOCK_QUEUES, step[2] % (ENTRIES + 1), step[3]);
+        virtio_fuzz_offer(&driver, step[1] % VIRTIO_VSOCK_QUEUES, step[2] % (ENTRIES + 1),
+                          step[3] > 252 ? step[3] : 0);
         break;
     case SERVE:
-        serve();
+        virtio_fuzz_serve(&driver);
         break;
     case CLIENT:
         add_client(step);
@@ -320,7 +246,7 @@ static void do_step(const uint8_t *step)
         end(step);
         break;
     case POKE:
-        memcpy(world.bytes + (step[1] | (step[2] & 0xf) << 8), step + 3, sizeof(uint16_t));
+        memcpy(driver.bytes + (step[1] | (step[2] & 0xf) << 8), step + 3, sizeof(uint16_t));
         break;
     case RESTART:
         start();
@@ -351,27 +277,27 @@ static void check_honest(void)
     start();
     close_all();
     for (int i = 0; i <= BACKLOG; i++) /* as many as listen(2) lets in */
-        serve();
+        virtio_fuzz_serve(&driver);
     start();
     do_step(room);
     do_step(request);
-    serve();
-    memcpy(&answer, world.bytes + BUFFERS, sizeof(answer));
+    virtio_fuzz_serve(&driver);
+    memcpy(&answer, driver.bytes + BUFFERS, sizeof(answer));
     if (answer.op != VIRTIO_VSOCK_OP_RESPONSE || answer.source_port != SERVICE_PORT)
         abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (!world.device)
+    if (!driver.device)
         make_world();
-    memset(world.bytes, 0, MEMORY_BYTES);
+    memset(driver.bytes, 0, MEMORY_BYTES);
     start();
     for (size_t at = 0; size - at >= STEP_BYTES; at += STEP_BYTES)
         do_step(&data[at]);
-    serve();
+    virtio_fuzz_serve(&driver);
     check_honest();
-    set(VIRTIO_MMIO_STATUS, 0);
+    virtio_fuzz_set(&driver, VIRTIO_MMIO_STATUS, 0);
     close_all();
     return 0;
 }
