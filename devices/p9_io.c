@@ -28,6 +28,22 @@ static int take_open_fid(struct p9_call *call, struct p9_fid **fid)
     return code == 0 && (*fid)->file == P9_NO_FILE ? EBADF : code;
 }
 
+/* What reading, writing and listing begin with. */
+struct stretch {
+    struct p9_fid *fid;
+    uint64_t offset;
+    uint32_t count;
+};
+
+static int take_stretch(struct p9_call *call, struct stretch *stretch)
+{
+    int code = take_open_fid(call, &stretch->fid);
+
+    stretch->offset = p9_read_u64(&call->in);
+    stretch->count = p9_read_u32(&call->in);
+    return code || !call->in.bad ? code : EPROTO;
+}
+
 static int answer_open(struct p9_call *call, const struct p9_fid *fid)
 {
     struct p9_qid qid;
@@ -83,20 +99,18 @@ int p9_lcreate(struct p9_call *call)
 
 int p9_read(struct p9_call *call)
 {
-    struct p9_fid *fid = NULL;
-    int code = take_open_fid(call, &fid);
-    uint64_t offset = p9_read_u64(&call->in);
-    uint32_t count = p9_read_u32(&call->in);
+    struct stretch from = {0};
+    int code = take_stretch(call, &from);
     size_t count_at = call->out.used_bytes;
 
-    if (code || call->in.bad)
-        return code ? code : EPROTO;
-    if (offset > INT64_MAX)
+    if (code)
+        return code;
+    if (from.offset > INT64_MAX)
         return EINVAL;
     p9_write_u32(&call->out, 0);
     size_t room = call->out.bad ? 0 : call->out.room_bytes - call->out.used_bytes;
-    ssize_t got = pread(fid->file, call->out.start + call->out.used_bytes,
-                        count < room ? count : room, (off_t)offset);
+    ssize_t got = pread(from.fid->file, call->out.start + call->out.used_bytes,
+                        from.count < room ? from.count : room, (off_t)from.offset);
     if (got < 0)
         return errno;
     (void)p9_write_space(&call->out, (size_t)got);
@@ -106,17 +120,15 @@ int p9_read(struct p9_call *call)
 
 int p9_write(struct p9_call *call)
 {
-    struct p9_fid *fid = NULL;
-    int code = take_open_fid(call, &fid);
-    uint64_t offset = p9_read_u64(&call->in);
-    uint32_t count = p9_read_u32(&call->in);
-    const uint8_t *bytes = p9_read_bytes(&call->in, count);
+    struct stretch to = {0};
+    int code = take_stretch(call, &to);
+    const uint8_t *bytes = p9_read_bytes(&call->in, to.count);
 
     if (code || !bytes)
         return code ? code : EPROTO;
-    if (offset > INT64_MAX)
+    if (to.offset > INT64_MAX)
         return EFBIG;
-    ssize_t done = pwrite(fid->file, bytes, count, (off_t)offset);
+    ssize_t done = pwrite(to.fid->file, bytes, to.count, (off_t)to.offset);
     if (done < 0)
         return errno;
     p9_write_u32(&call->out, (uint32_t)done);
@@ -178,14 +190,13 @@ static int list(struct p9_call *call, const struct p9_fid *fid, size_t end)
 
 int p9_readdir(struct p9_call *call)
 {
-    struct p9_fid *fid = NULL;
-    int code = take_open_fid(call, &fid);
-    uint64_t offset = p9_read_u64(&call->in);
-    uint32_t count = p9_read_u32(&call->in);
+    struct stretch from = {0};
+    int code = take_stretch(call, &from);
+    const struct p9_fid *fid = from.fid;
     size_t count_at = call->out.used_bytes;
 
-    if (code || call->in.bad)
-        return code ? code : EPROTO;
+    if (code)
+        return code;
     if (fid->node->type != S_IFDIR)
         return ENOTDIR;
     p9_write_u32(&call->out, 0);
@@ -194,9 +205,9 @@ int p9_readdir(struct p9_call *call)
     size_t start = call->out.used_bytes;
     size_t room = call->out.room_bytes - start;
     if (!fid->node->sealed) {
-        if (lseek(fid->file, (off_t)offset, SEEK_SET) < 0)
+        if (lseek(fid->file, (off_t)from.offset, SEEK_SET) < 0)
             return errno;
-        code = list(call, fid, start + (count < room ? count : room));
+        code = list(call, fid, start + (from.count < room ? from.count : room));
     }
     p9_patch_u32(&call->out, count_at, (uint32_t)(call->out.used_bytes - start));
     return code;
