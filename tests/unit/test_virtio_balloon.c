@@ -64,17 +64,8 @@ static void teardown(void)
 /* The one driver there is has whichever queue a test is about. */
 static void start(uint64_t features, uint32_t queue)
 {
-    const struct virtqueue_layout *layout = &bus.driver.layout;
-
-    ck_assert(virtio_bus_negotiate(&bus, features | VIRTIO_FEATURE(VIRTIO_F_VERSION_1)));
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_SEL, queue);
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_NUM, ENTRIES);
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)layout->descriptors.value);
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_DRIVER_LOW, (uint32_t)layout->driver_area.value);
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_DEVICE_LOW, (uint32_t)layout->device_area.value);
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_READY, 1);
-    device_write32(bus.device, VIRTIO_MMIO_STATUS,
-                   device_read32(bus.device, VIRTIO_MMIO_STATUS) | VIRTIO_STATUS_DRIVER_OK);
+    bus.queue = queue;
+    virtio_bus_start(&bus, features);
 }
 
 static void offer(uint64_t offset, uint32_t size_bytes, bool writable, uint32_t queue)
@@ -83,15 +74,6 @@ static void offer(uint64_t offset, uint32_t size_bytes, bool writable, uint32_t 
 
     (void)virtio_driver_add(&bus.driver, &buffer, 1, false);
     device_write32(bus.device, VIRTIO_MMIO_QUEUE_NOTIFY, queue);
-}
-
-static uint64_t counter(const char *name)
-{
-    for (size_t i = 0; i < bus.device->counter_count; i++)
-        if (strcmp(bus.device->counters[i].name, name) == 0)
-            return __atomic_load_n(&bus.device->counters[i].value, __ATOMIC_RELAXED);
-    ck_abort_msg("no counter %s", name);
-    return 0;
 }
 
 static uint32_t page_at(uint64_t offset)
@@ -121,9 +103,9 @@ START_TEST(what_is_inflated_is_dropped)
     (void)virtio_bus_reap(&bus);
     for (size_t i = 0; i < 8; i++)
         ck_assert_uint_eq(bytes[i * PAGE], i == 2 || i == 3 || i == 6);
-    ck_assert_uint_eq(counter("inflated_pages"), 7);
-    ck_assert_uint_eq(counter("dropped_bytes"), 5UL * PAGE);
-    ck_assert_uint_eq(counter("bad_pages"), 2);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "inflated_pages"), 7);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "dropped_bytes"), 5UL * PAGE);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "bad_pages"), 2);
 }
 END_TEST
 
@@ -137,8 +119,8 @@ START_TEST(more_pages_than_are_copied_at_once)
         pages[i] = page_at(PAGES + i % 8 * PAGE);
     offer(LIST, 1000 * sizeof(*pages) + 3, false, VIRTIO_BALLOON_INFLATE);
     (void)virtio_bus_reap(&bus);
-    ck_assert_uint_eq(counter("inflated_pages"), 1000);
-    ck_assert_uint_eq(counter("dropped_bytes"), 1000UL * PAGE);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "inflated_pages"), 1000);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "dropped_bytes"), 1000UL * PAGE);
 }
 END_TEST
 
@@ -148,7 +130,7 @@ START_TEST(what_is_deflated_is_counted)
     start(0, VIRTIO_BALLOON_DEFLATE);
     offer(LIST, 40, false, VIRTIO_BALLOON_DEFLATE);
     (void)virtio_bus_reap(&bus);
-    ck_assert_uint_eq(counter("deflated_pages"), 10);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "deflated_pages"), 10);
 }
 END_TEST
 
@@ -170,7 +152,7 @@ START_TEST(what_is_reported_is_dropped)
     ck_assert_uint_eq(bytes[PAGE], _i == 0 ? 0 : 1);
     ck_assert_uint_eq(bytes[2 * PAGE], _i == 0 ? 0 : 1);
     ck_assert_uint_eq(bytes[3 * PAGE], 1);
-    ck_assert_uint_eq(counter("dropped_bytes"), _i == 0 ? 2UL * PAGE : 0);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "dropped_bytes"), _i == 0 ? 2UL * PAGE : 0);
 }
 END_TEST
 
@@ -191,13 +173,13 @@ START_TEST(statistics_are_asked_for)
         stats[1] = (struct virtio_balloon_stat){99, 1};
         stats[2] = (struct virtio_balloon_stat){VIRTIO_BALLOON_S_MEMTOT, 7};
         offer(LIST, 3 * sizeof(*stats), false, VIRTIO_BALLOON_STATS);
-        while (counter("guest_free_bytes") != i * PAGE)
+        while (virtio_bus_counter(&bus, "guest_free_bytes") != i * PAGE)
             (void)poll(NULL, 0, 1);
         ck_assert(!virtio_driver_reap(&bus.driver, &id, &written_bytes));
         fake_event_loop_fire(&loop);
         ck_assert_uint_eq(virtio_bus_reap(&bus), 0);
     }
-    ck_assert_uint_eq(counter("guest_total_bytes"), 7);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "guest_total_bytes"), 7);
 }
 END_TEST
 

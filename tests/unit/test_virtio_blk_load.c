@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "armlet/counters.h"
 #include "devices/virtio.h"
 #include "devices/virtio_blk.h"
 #include "fake_event_loop.h"
@@ -129,14 +128,6 @@ static void reap(uint32_t count)
         (void)virtio_bus_reap(&bus);
 }
 
-static uint64_t counter(const char *name)
-{
-    for (size_t i = 0; i < bus.device->counter_count; i++)
-        if (strcmp(bus.device->counters[i].name, name) == 0)
-            return counter_read(&bus.device->counters[i].value);
-    ck_abort_msg("there is no counter '%s'", name);
-}
-
 static void check_many(const char *engine)
 {
     const struct property io = {"io", engine};
@@ -158,11 +149,11 @@ static void check_many(const char *engine)
         ck_assert_uint_eq(
             *(uint8_t *)virtio_driver_at(&bus.driver, DATA + (uint64_t)i * SECTOR + 7), i + 1);
     }
-    ck_assert_uint_eq(counter("reads"), REQUESTS);
-    ck_assert_uint_eq(counter("read_bytes"), REQUESTS * SECTOR);
-    ck_assert_uint_eq(counter("writes"), REQUESTS);
-    ck_assert_uint_eq(counter("written_bytes"), REQUESTS * SECTOR);
-    ck_assert_uint_eq(counter("failures"), 0);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "reads"), REQUESTS);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "read_bytes"), REQUESTS * SECTOR);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "writes"), REQUESTS);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "written_bytes"), REQUESTS * SECTOR);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "failures"), 0);
 }
 
 START_TEST(many_at_once)
@@ -198,7 +189,7 @@ START_TEST(one_flush_serves_all_that_wait)
         ck_assert_uint_eq(*status_of(i), VIRTIO_BLK_S_OK);
     ck_assert_uint_ge(flushes, 1);
     ck_assert_uint_lt(flushes, REQUESTS);
-    ck_assert_uint_eq(counter("flushes"), REQUESTS);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "flushes"), REQUESTS);
 }
 END_TEST
 
@@ -215,7 +206,7 @@ START_TEST(a_failed_flush_fails_all_that_wait)
     for (uint32_t i = 0; i < REQUESTS; i++)
         ck_assert_uint_eq(*status_of(i), VIRTIO_BLK_S_IOERR);
     ck_assert_uint_eq(flushes, 1);
-    ck_assert_uint_eq(counter("failures"), REQUESTS);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "failures"), REQUESTS);
 }
 END_TEST
 
@@ -267,7 +258,7 @@ START_TEST(limits_make_requests_wait)
         add(i, VIRTIO_BLK_T_IN);
     virtio_bus_notify(&bus);
     reap(2);
-    while (counter("limited") == 0)
+    while (virtio_bus_counter(&bus, "limited") == 0)
         (void)sched_yield();
     ck_assert_uint_eq(*status_of(2), NO_STATUS);
     fake_timer_clocks_set(UINT64_C(1000000000));

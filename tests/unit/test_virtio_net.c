@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "armlet/counters.h"
 #include "devices/builtin.h"
 #include "devices/virtio.h"
 #include "devices/virtio_net.h"
@@ -79,14 +78,6 @@ static void teardown(void)
         (void)close(ends[THEIRS]);
 }
 
-static uint64_t counter(const char *name)
-{
-    for (size_t i = 0; i < bus.device->counter_count; i++)
-        if (strcmp(bus.device->counters[i].name, name) == 0)
-            return counter_read(&bus.device->counters[i].value);
-    ck_abort_msg("no counter %s", name);
-}
-
 static void add_receive_buffers(unsigned count, uint32_t size_bytes)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -138,7 +129,7 @@ START_TEST(frames_come_in)
         ck_assert_mem_eq(at + VIRTIO_NET_HEADER_BYTES, frame, FRAME_BYTES);
         ck_assert_uint_eq(at[offsetof(struct virtio_net_header, buffer_count)], 1);
     }
-    ck_assert_uint_eq(counter("frames_received"), 3 * ENTRIES);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "frames_received"), 3 * ENTRIES);
     ck_assert_uint_eq(virtio_bus_take_interrupt(&bus), VIRTIO_INTERRUPT_USED_BUFFER);
 }
 END_TEST
@@ -170,7 +161,7 @@ START_TEST(a_frame_without_room_is_dropped)
     from_host(types[_i], LONG_FRAME_BYTES);
     from_host(types[_i], FRAME_BYTES);
     ck_assert_uint_eq(virtio_bus_reap(&bus), VIRTIO_NET_HEADER_BYTES + FRAME_BYTES);
-    ck_assert_uint_eq(counter("receive_drops"), 1);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "receive_drops"), 1);
 }
 END_TEST
 
@@ -239,8 +230,8 @@ START_TEST(frames_go_out)
         ck_assert_uint_eq(virtio_bus_reap(&bus), 0);
         expect_at_host(types[_i], FRAME_BYTES);
     }
-    ck_assert_uint_eq(counter("frames_sent"), 2 * ENTRIES);
-    ck_assert_uint_eq(counter("sent_bytes"), 2 * ENTRIES * FRAME_BYTES);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "frames_sent"), 2 * ENTRIES);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "sent_bytes"), 2 * ENTRIES * FRAME_BYTES);
 }
 END_TEST
 
@@ -254,7 +245,7 @@ START_TEST(what_is_no_frame_is_dropped)
     virtio_bus_notify(&bus);
     for (unsigned i = 0; i < 3; i++)
         (void)virtio_bus_reap(&bus);
-    ck_assert_uint_eq(counter("send_drops"), 3);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "send_drops"), 3);
 }
 END_TEST
 
@@ -271,7 +262,7 @@ START_TEST(a_full_stream_goes_on)
         uint16_t id;
         uint32_t written;
         while (!virtio_driver_reap(&bus.driver, &id, &written))
-            if (counter("frames_sent") == i && taken < i) {
+            if (virtio_bus_counter(&bus, "frames_sent") == i && taken < i) {
                 expect_at_host(SOCK_STREAM, LONG_FRAME_BYTES / 2);
                 taken++;
             }
@@ -297,7 +288,7 @@ START_TEST(a_lost_link_is_told)
     ck_assert_uint_eq(virtio_bus_take_interrupt(&bus), VIRTIO_INTERRUPT_CONFIG);
     ck_assert_uint_eq(link_status(), 0);
     ck_assert_uint_ne(device_read32(bus.device, VIRTIO_MMIO_CONFIG_GENERATION), before);
-    ck_assert_uint_eq(counter("link_losses"), 1);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "link_losses"), 1);
 }
 END_TEST
 

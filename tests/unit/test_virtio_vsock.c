@@ -63,25 +63,11 @@ static void offer_rx(void)
     device_write32(bus.device, VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_VSOCK_RX);
 }
 
-static void set_queue(uint32_t index, const struct virtqueue_layout *layout)
-{
-    const uint64_t areas[] = {layout->descriptors.value, layout->driver_area.value,
-                              layout->device_area.value};
-
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_SEL, index);
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_NUM, ENTRIES);
-    for (uint64_t i = 0; i < 3; i++)
-        device_write32(bus.device, VIRTIO_MMIO_QUEUE_DESC_LOW + 0x10 * i, (uint32_t)areas[i]);
-    device_write32(bus.device, VIRTIO_MMIO_QUEUE_READY, 1);
-}
-
 static void start(void)
 {
     ck_assert(virtio_bus_negotiate(&bus, VIRTIO_FEATURE(VIRTIO_F_VERSION_1)));
-    set_queue(VIRTIO_VSOCK_RX, &bus.driver.layout);
-    set_queue(VIRTIO_VSOCK_TX, &tx.layout);
-    device_write32(bus.device, VIRTIO_MMIO_STATUS,
-                   device_read32(bus.device, VIRTIO_MMIO_STATUS) | VIRTIO_STATUS_DRIVER_OK);
+    virtio_bus_put_queue(&bus, VIRTIO_VSOCK_TX, &tx.layout);
+    virtio_bus_set_queue(&bus);
     rx_offered = 0;
     for (int i = 0; i < ENTRIES / 2; i++)
         offer_rx();
@@ -120,15 +106,6 @@ static void teardown(void)
     (void)unlink(path);
     (void)unlink(service_path);
     (void)rmdir(directory);
-}
-
-static uint64_t counter(const char *name)
-{
-    for (size_t i = 0; i < bus.device->counter_count; i++)
-        if (strcmp(bus.device->counters[i].name, name) == 0)
-            return __atomic_load_n(&bus.device->counters[i].value, __ATOMIC_RELAXED);
-    ck_abort_msg("no counter %s", name);
-    return 0;
 }
 
 /* ---- packets ---- */
@@ -243,8 +220,8 @@ START_TEST(the_guest_connects_and_both_talk)
     const struct virtio_vsock_header *header = receive(VIRTIO_VSOCK_OP_RW, 5);
     ck_assert_int_eq(memcmp(header + 1, "world", 5), 0);
     ck_assert_uint_eq(header->forwarded, 5);
-    ck_assert_uint_eq(counter("bytes_to_host"), 5);
-    ck_assert_uint_eq(counter("bytes_to_guest"), 5);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "bytes_to_host"), 5);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "bytes_to_guest"), 5);
     send_op(VIRTIO_VSOCK_OP_CREDIT_REQUEST, HOST_PORT, 0);
     (void)receive(VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0);
 
@@ -272,7 +249,7 @@ START_TEST(nobody_is_there)
     header.type = 2;
     send_with(&header, NULL, 0);
     (void)receive(VIRTIO_VSOCK_OP_RST, 0);
-    ck_assert_uint_eq(counter("connections_refused"), 3);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "connections_refused"), 3);
     /* Without a connection everything but an RST is answered by one. */
     for (enum virtio_vsock_op op = VIRTIO_VSOCK_OP_RESPONSE; op <= 8; op++)
         send_op(op, HOST_PORT, 0);
@@ -280,7 +257,7 @@ START_TEST(nobody_is_there)
         (void)receive(VIRTIO_VSOCK_OP_RST, 0);
     header.source_cid = CID + 1;
     send_with(&header, NULL, 0);
-    ck_assert_uint_eq(counter("bad_packets"), 1);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "bad_packets"), 1);
 }
 END_TEST
 
@@ -305,7 +282,7 @@ START_TEST(credit_is_kept_to)
     uint64_t sent = 0, got = 0;
     int fd = connect_from_guest();
 
-    while (counter("packets_kept") < 4) {
+    while (virtio_bus_counter(&bus, "packets_kept") < 4) {
         memset(bytes, (int)(sent / sizeof(bytes)), sizeof(bytes));
         send_data(HOST_PORT, bytes, sizeof(bytes));
         sent += sizeof(bytes);
@@ -327,9 +304,9 @@ START_TEST(credit_is_kept_to)
         check_end(fd);
         return;
     }
-    for (int i = 0; i < 64 && counter("resets_sent") == 0; i++)
+    for (int i = 0; i < 64 && virtio_bus_counter(&bus, "resets_sent") == 0; i++)
         send_data(HOST_PORT, bytes, sizeof(bytes));
-    ck_assert_uint_ge(counter("resets_sent"), 1);
+    ck_assert_uint_ge(virtio_bus_counter(&bus, "resets_sent"), 1);
     (void)close(fd);
 }
 END_TEST
@@ -376,7 +353,7 @@ START_TEST(a_client_connects)
     (void)receive(VIRTIO_VSOCK_OP_SHUTDOWN, 0);
     /* What the guest sends to nobody is no reason to lose what it hasn't read. */
     send_data(port, "late", 4);
-    ck_assert_uint_eq(counter("connections_from_host"), 1);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "connections_from_host"), 1);
     send_op(VIRTIO_VSOCK_OP_RST, port, 0);
 }
 END_TEST

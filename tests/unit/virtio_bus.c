@@ -3,8 +3,10 @@
 
 #include <check.h>
 #include <sched.h>
+#include <string.h>
 #include <time.h>
 
+#include "armlet/counters.h"
 #include "devices/virtio.h"
 
 enum { PATIENCE_S = 60 };
@@ -65,16 +67,20 @@ bool virtio_bus_negotiate(struct virtio_bus *bus, uint64_t features)
     return device_read32(bus->device, VIRTIO_MMIO_STATUS) & VIRTIO_STATUS_FEATURES_OK;
 }
 
-void virtio_bus_set_queue(struct virtio_bus *bus)
+void virtio_bus_put_queue(struct virtio_bus *bus, uint32_t queue,
+                          const struct virtqueue_layout *layout)
 {
-    const struct virtqueue_layout *layout = &bus->driver.layout;
-
-    device_write32(bus->device, VIRTIO_MMIO_QUEUE_SEL, bus->queue);
+    device_write32(bus->device, VIRTIO_MMIO_QUEUE_SEL, queue);
     device_write32(bus->device, VIRTIO_MMIO_QUEUE_NUM, layout->entries);
     write_pair(bus, VIRTIO_MMIO_QUEUE_DESC_LOW, layout->descriptors.value);
     write_pair(bus, VIRTIO_MMIO_QUEUE_DRIVER_LOW, layout->driver_area.value);
     write_pair(bus, VIRTIO_MMIO_QUEUE_DEVICE_LOW, layout->device_area.value);
     device_write32(bus->device, VIRTIO_MMIO_QUEUE_READY, 1);
+}
+
+void virtio_bus_set_queue(struct virtio_bus *bus)
+{
+    virtio_bus_put_queue(bus, bus->queue, &bus->driver.layout);
     add_status(bus, VIRTIO_STATUS_DRIVER_OK);
 }
 
@@ -128,4 +134,14 @@ uint32_t virtio_bus_take_interrupt(struct virtio_bus *bus)
     ck_assert(bus->irq.level);
     device_write32(bus->device, VIRTIO_MMIO_INTERRUPT_ACK, causes);
     return causes;
+}
+
+uint64_t virtio_bus_counter(const struct virtio_bus *bus, const char *name)
+{
+    const struct device *device = bus->device;
+
+    for (size_t i = 0; i < device->counter_count; i++)
+        if (strcmp(device->counters[i].name, name) == 0)
+            return counter_read(&device->counters[i].value);
+    ck_abort_msg("no counter %s", name);
 }

@@ -31,7 +31,10 @@ void virtio_bus_finish(struct virtio_bus *bus);
 uint64_t virtio_bus_offered(struct virtio_bus *bus);
 /* Up to FEATURES_OK; returns whether that was accepted. */
 bool virtio_bus_negotiate(struct virtio_bus *bus, uint64_t features);
-/* Puts the driver's queue in place; and then DRIVER_OK. */
+/* Puts a queue of a driver in place. */
+void virtio_bus_put_queue(struct virtio_bus *bus, uint32_t queue,
+                          const struct virtqueue_layout *layout);
+/* The driver's own queue; and then DRIVER_OK. */
 void virtio_bus_set_queue(struct virtio_bus *bus);
 /* All of that, with the model's features besides what the queue's form is. */
 void virtio_bus_start(struct virtio_bus *bus, uint64_t model_features);
@@ -41,5 +44,7 @@ void virtio_bus_notify(struct virtio_bus *bus);
 uint32_t virtio_bus_reap(struct virtio_bus *bus);
 /* Waits for an interrupt, acknowledges it, and returns its causes. */
 uint32_t virtio_bus_take_interrupt(struct virtio_bus *bus);
+/* Of the device; the test fails if it has none of that name. */
+uint64_t virtio_bus_counter(const struct virtio_bus *bus, const char *name);
 
 #endif
