@@ -18,13 +18,24 @@ static struct machine_regions *of(struct device_regions *regions)
 
 /* ---- what a device asks for ---- */
 
-static void add_doorbell(struct device_regions *regions, uint64_t offset, enum access_width width,
-                         int event_fd)
+static void take_doorbell(struct device_regions *regions, struct machine_doorbell doorbell)
 {
     struct machine_regions *self = of(regions);
 
     assert(self->doorbell_count < DEVICE_REGION_DOORBELLS);
-    self->doorbells[self->doorbell_count++] = (struct machine_doorbell){offset, width, event_fd};
+    self->doorbells[self->doorbell_count++] = doorbell;
+}
+
+static void add_doorbell(struct device_regions *regions, uint64_t offset, enum access_width width,
+                         int event_fd)
+{
+    take_doorbell(regions, (struct machine_doorbell){offset, width, event_fd, false, 0});
+}
+
+static void add_doorbell_of(struct device_regions *regions, uint64_t offset,
+                            enum access_width width, uint64_t value, int event_fd)
+{
+    take_doorbell(regions, (struct machine_doorbell){offset, width, event_fd, true, value});
 }
 
 static void add_loopback(struct device_regions *regions, uint64_t offset, enum access_width width)
@@ -33,7 +44,7 @@ static void add_loopback(struct device_regions *regions, uint64_t offset, enum a
 
     assert(!self->wants_loopback);
     self->wants_loopback = true;
-    self->loopback = (struct machine_doorbell){offset, width, NO_FILE};
+    self->loopback = (struct machine_doorbell){offset, width, NO_FILE, false, 0};
 }
 
 static void add_coalesced(struct device_regions *regions, uint64_t offset, uint32_t size_bytes,
@@ -84,6 +95,8 @@ static bool apply_doorbell(const struct machine_regions *self,
     const struct vm_doorbell request = {
         .address = gpa_add(self->base, doorbell->offset),
         .width = doorbell->width,
+        .match = doorbell->match,
+        .value = doorbell->value,
         .event_fd = doorbell->event_fd,
     };
 
@@ -229,6 +242,7 @@ static const struct device_regions_ops regions_ops = {
     .set_page = set_page,
     .page_changed = page_changed,
     .drain = drain,
+    .add_doorbell_of = add_doorbell_of,
 };
 
 void machine_regions_init(struct machine_regions *regions,

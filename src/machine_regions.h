@@ -33,6 +33,8 @@ struct machine_doorbell {
     uint64_t offset;
     enum access_width width;
     int event_fd;
+    bool match; /* only writes of `value` */
+    uint64_t value;
 };
 
 struct machine_regions {

@@ -33,7 +33,7 @@ enum device_region_kind {
     DEVICE_REGION_PAGE = 1U << 3,
 };
 
-enum { DEVICE_REGION_DOORBELLS = 4, DEVICE_REGION_PAGE_BYTES = 4096 };
+enum { DEVICE_REGION_DOORBELLS = 16, DEVICE_REGION_PAGE_BYTES = 4096 };
 
 struct device_regions_ops {
     void (*add_doorbell)(struct device_regions *regions, uint64_t offset, enum access_width width,
@@ -51,6 +51,8 @@ struct device_regions_ops {
     bool (*set_page)(struct device_regions *regions, bool on);
     void (*page_changed)(struct device_regions *regions, size_t offset, size_t size_bytes);
     void (*drain)(struct device_regions *regions);
+    void (*add_doorbell_of)(struct device_regions *regions, uint64_t offset,
+                            enum access_width width, uint64_t value, int event_fd);
 };
 
 struct device_regions {
@@ -63,6 +65,15 @@ static inline void device_regions_add_doorbell(struct device_regions *regions, u
 {
     if (regions)
         regions->ops->add_doorbell(regions, offset, width, event_fd);
+}
+
+/* The same for writes of one value, so that each has its eventfd. Other values exit. */
+static inline void device_regions_add_doorbell_of(struct device_regions *regions, uint64_t offset,
+                                                  enum access_width width, uint64_t value,
+                                                  int event_fd)
+{
+    if (regions)
+        regions->ops->add_doorbell_of(regions, offset, width, value, event_fd);
 }
 
 /* Writes of this width at this offset raise irq[0] and lower it at once, as an edge. */

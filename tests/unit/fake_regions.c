@@ -21,6 +21,16 @@ static void add_doorbell(struct device_regions *regions, uint64_t offset, enum a
     fake->doorbells[fake->doorbell_count++].event_fd = event_fd;
 }
 
+static void add_doorbell_of(struct device_regions *regions, uint64_t offset,
+                            enum access_width width, uint64_t value, int event_fd)
+{
+    struct fake_regions *fake = of(regions);
+
+    add_doorbell(regions, offset, width, event_fd);
+    fake->doorbells[fake->doorbell_count - 1].match = true;
+    fake->doorbells[fake->doorbell_count - 1].value = value;
+}
+
 static void add_loopback(struct device_regions *regions, uint64_t offset, enum access_width width)
 {
     (void)width;
@@ -126,6 +136,7 @@ void fake_regions_init(struct fake_regions *fake)
         .set_page = set_page,
         .page_changed = page_changed,
         .drain = drain,
+        .add_doorbell_of = add_doorbell_of,
     };
 
     *fake = (struct fake_regions){.regions = {.ops = &ops}};

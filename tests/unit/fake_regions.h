@@ -14,6 +14,8 @@ struct fake_regions {
         uint64_t offset;
         enum access_width width;
         int event_fd;
+        bool match;
+        uint64_t value;
     } doorbells[DEVICE_REGION_DOORBELLS];
     size_t doorbell_count;
     uint64_t loopback_offset;

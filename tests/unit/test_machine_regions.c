@@ -124,6 +124,22 @@ START_TEST(all_is_granted_at_each_power_on)
 }
 END_TEST
 
+/* Several at one offset, told apart by what is written. */
+START_TEST(doorbells_of_values_are_granted)
+{
+    for (uint64_t value = 0; value < DEVICE_REGION_DOORBELLS; value++)
+        device_regions_add_doorbell_of(regions, DOORBELL, ACCESS_32_BIT, value, doorbell_fd);
+    check_power_on(true);
+    ck_assert_uint_eq(device_regions_granted(regions), DEVICE_REGION_DOORBELL);
+    ck_assert_uint_eq(fake.vm.doorbell_count, DEVICE_REGION_DOORBELLS);
+    for (uint64_t value = 0; value < DEVICE_REGION_DOORBELLS; value++) {
+        ck_assert_uint_eq(fake.vm.doorbells[value].flags, KVM_IOEVENTFD_FLAG_DATAMATCH);
+        ck_assert_uint_eq(fake.vm.doorbells[value].datamatch, value);
+        ck_assert_uint_eq(fake.vm.doorbells[value].addr, BASE + DOORBELL);
+    }
+}
+END_TEST
+
 START_TEST(each_call_fails)
 {
     static const struct kvm_failure failures[] = {
@@ -309,6 +325,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, all_is_granted_at_each_power_on);
+    tcase_add_test(tests, doorbells_of_values_are_granted);
     tcase_add_test(tests, each_call_fails);
     tcase_add_loop_test(tests, a_poor_host_grants_what_it_can, 0, 4);
     tcase_add_test(tests, what_begins_off_costs_nothing);
