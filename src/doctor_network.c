@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What --net needs of the host. */
+/* What --net and --vsock need of the host. */
 #include "doctor_internal.h"
 
 #define GROUP "host"
@@ -42,8 +42,32 @@ static void check_tun(const struct doctor_host *host, struct report *report)
                           "be handed in; --net user goes without");
 }
 
+/* Devices whose queues the kernel serves. */
+static void check_vhost(const struct doctor_host *host, struct report *report)
+{
+    static const struct {
+        const char *path, *purpose, *hint;
+    } devices[] = {
+        {"/dev/vhost-vsock", "sockets by --vsock CID",
+         "load the module 'vhost_vsock' (modprobe vhost_vsock), and let this user read and write "
+         "the device (its group is often 'kvm'); --vsock CID,uds=PATH goes without"},
+    };
+
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+        bool found = is_there(host, devices[i].path);
+        struct check *check =
+            report_add(report, GROUP, devices[i].path, found ? CHECK_OK : CHECK_MISSING, "%s",
+                       found ? "yes" : "cannot be opened");
+
+        check->purpose = devices[i].purpose;
+        if (!found)
+            check_hint(check, "%s", devices[i].hint);
+    }
+}
+
 void doctor_check_network(const struct doctor_host *host, struct report *report)
 {
     check_passt(host, report);
     check_tun(host, report);
+    check_vhost(host, report);
 }

@@ -129,6 +129,14 @@ START_TEST(networks_are_told)
 }
 END_TEST
 
+START_TEST(vhost_is_told)
+{
+    assert_found("/dev/vhost-vsock", CHECK_MISSING, "cannot be opened", "uds=PATH goes without");
+    put("/dev/vhost-vsock", "");
+    assert_found("/dev/vhost-vsock", CHECK_OK, "yes", "");
+}
+END_TEST
+
 START_TEST(uring_is_told)
 {
     assert_found("io_uring", CHECK_OK, "yes", "");
@@ -462,6 +470,7 @@ static void add_host_tests(TCase *tests)
     tcase_add_test(tests, mode_of_kvm_shows_in_the_timer);
     tcase_add_test(tests, uring_is_told);
     tcase_add_test(tests, networks_are_told);
+    tcase_add_test(tests, vhost_is_told);
     tcase_add_test(tests, memory_is_told);
     tcase_add_test(tests, sizes_are_readable);
     tcase_add_test(tests, transparent_huge_pages_are_told);
