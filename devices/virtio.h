@@ -70,6 +70,14 @@ struct virtio_model {
     /* With serve(): waits until nothing is under way, and gives all of it back. */
     void (*settle)(struct virtio *virtio);
     /*
+     * For models whose queues a back end serves (virtio_vhost.h): the driver runs, and the active
+     * queues are handed over; or, what makes no sense to the back end, virtio_give_up(). And each
+     * queue that was active is the driver's again: when this returns nobody touches it any more.
+     * Both with `work` held, and NULL of all other models.
+     */
+    void (*start)(struct virtio *virtio);
+    void (*stop)(struct virtio *virtio, uint32_t queue);
+    /*
      * The driver reset the device: no queue is active, and no chain is the model's any more. The
      * worker rests. May be NULL.
      */
@@ -128,6 +136,9 @@ struct virtio {
     struct log_limit breaks;
 
     int doorbell; /* eventfd, which the worker reads */
+    /* Eventfds that are the doorbells of queues that a back end serves; or VIRTIO_NO_FILE. */
+    int kicks[VIRTIO_MOST_QUEUES];
+    struct device_regions *regions;
     pthread_t worker;
     bool has_worker;
     _Atomic unsigned waiting; /* for `work`, which the worker lets go of after this request */
@@ -169,6 +180,9 @@ bool virtio_take(struct virtio *virtio, uint32_t queue, struct virtqueue_chain *
 void virtio_return(struct virtio *virtio, uint32_t queue, const struct virtqueue_chain *chain,
                    uint32_t written_bytes);
 void virtio_signal(struct virtio *virtio, uint32_t queue);
+
+/* The device can't go on until it is reset (2.1.2), and the log says why. With `work` held. */
+void virtio_give_up(struct virtio *virtio, const char *why);
 
 /* The configuration space was changed, and the driver is to know (2.5). Any thread, no lock held.
  */

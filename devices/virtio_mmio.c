@@ -69,21 +69,38 @@ void virtio_config_changed(struct virtio *virtio)
         virtio_interrupt(virtio, VIRTIO_INTERRUPT_CONFIG);
 }
 
-static void stop_queues(struct virtio *virtio)
+static void stop_queue(struct virtio *virtio, uint32_t queue)
 {
-    memset(virtio->active, 0, sizeof(virtio->active));
+    if (virtio->active[queue] && virtio->model->stop)
+        virtio->model->stop(virtio, queue);
+    virtio->active[queue] = false;
 }
 
-void virtio_need_reset(struct virtio *virtio, const char *why)
+static void stop_queues(struct virtio *virtio)
+{
+    for (uint32_t i = 0; i < virtio->queue_count; i++)
+        stop_queue(virtio, i);
+}
+
+static void ask_for_reset(struct virtio *virtio, const char *what, const char *why)
 {
     stop_queues(virtio);
     if (log_limit_pass(&virtio->breaks))
-        log_line(virtio->log, LOG_WARNING, "%s: the guest's queue is broken: %s",
-                 virtio->model->name, why);
+        log_line(virtio->log, LOG_WARNING, "%s: %s: %s", virtio->model->name, what, why);
     (void)pthread_mutex_lock(&virtio->lock);
     virtio->regs.status |= VIRTIO_STATUS_NEEDS_RESET;
     (void)pthread_mutex_unlock(&virtio->lock);
     virtio_interrupt(virtio, VIRTIO_INTERRUPT_CONFIG);
+}
+
+void virtio_need_reset(struct virtio *virtio, const char *why)
+{
+    ask_for_reset(virtio, "the guest's queue is broken", why);
+}
+
+void virtio_give_up(struct virtio *virtio, const char *why)
+{
+    ask_for_reset(virtio, "the device fails until it is reset", why);
 }
 
 /* ---- device status; the caller holds `work`, and so the worker rests ---- */
@@ -124,8 +141,12 @@ static void start_queues(struct virtio *virtio, const struct virtio_registers *r
         if (virtio->queues[i].broken)
             broken = virtio->queues[i].broken;
     }
+    if (broken) /* handed to nobody, so that stop() has nothing to take back */
+        memset(virtio->active, 0, sizeof(virtio->active));
     if (broken)
         virtio_need_reset(virtio, broken);
+    else if (virtio->model->start)
+        virtio->model->start(virtio);
 }
 
 /* 3.1.1: FEATURES_OK stays clear if the driver took what isn't offered, or not VERSION_1. */
@@ -186,6 +207,7 @@ static struct virtio_queue_registers *selected(struct virtio *virtio)
 static bool write_queue_ready(struct virtio *virtio, uint32_t value)
 {
     bool good = false;
+    bool stopped = false;
 
     virtio_worker_pause(virtio);
     (void)pthread_mutex_lock(&virtio->lock);
@@ -193,10 +215,12 @@ static bool write_queue_ready(struct virtio *virtio, uint32_t value)
     if (queue && (value == 0 || !(virtio->regs.status & VIRTIO_STATUS_DRIVER_OK))) {
         queue->ready = value & 1;
         good = true;
-        if (!queue->ready)
-            virtio->active[virtio->regs.queue_select] = false;
+        stopped = !queue->ready;
     }
+    uint32_t index = virtio->regs.queue_select;
     (void)pthread_mutex_unlock(&virtio->lock);
+    if (stopped)
+        stop_queue(virtio, index);
     virtio_worker_resume(virtio);
     return good;
 }
@@ -289,6 +313,11 @@ static bool write_config(struct virtio *virtio, uint64_t offset, enum access_wid
     return good;
 }
 
+static int doorbell_of(const struct virtio *virtio, uint32_t queue)
+{
+    return virtio->kicks[queue] != VIRTIO_NO_FILE ? virtio->kicks[queue] : virtio->doorbell;
+}
+
 static void virtio_write(struct device *device, uint64_t offset, enum access_width width,
                          uint64_t value)
 {
@@ -301,7 +330,7 @@ static void virtio_write(struct device *device, uint64_t offset, enum access_wid
     } else if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_QUEUE_NOTIFY) {
         good = word < virtio->queue_count;
         if (good)
-            virtio_ring(virtio);
+            virtio_signal_file(doorbell_of(virtio, word));
     } else if (width == ACCESS_32_BIT && offset == VIRTIO_MMIO_STATUS) {
         write_status(virtio, word);
         good = true;
@@ -450,19 +479,36 @@ bool virtio_init(struct virtio *virtio, const struct virtio_model *model,
     virtio->irq = resources->irq;
     virtio->log = resources->log;
     virtio->offered = TRANSPORT_FEATURES;
+    virtio->regions = resources->regions;
+    for (uint32_t i = 0; i < VIRTIO_MOST_QUEUES; i++)
+        virtio->kicks[i] = VIRTIO_NO_FILE;
     (void)pthread_mutex_init(&virtio->work, NULL); /* cannot fail with default attributes */
     (void)pthread_mutex_init(&virtio->lock, NULL);
     virtio->doorbell = eventfd(0, EFD_CLOEXEC);
     if (virtio->doorbell < 0)
         return error_set(error, ERROR_HOST, errno, "eventfd failed");
-    device_regions_add_doorbell(resources->regions, VIRTIO_MMIO_QUEUE_NOTIFY, ACCESS_32_BIT,
-                                virtio->doorbell);
     return true;
+}
+
+/* One for all queues, unless some of them have their own. */
+static void add_doorbells(struct virtio *virtio)
+{
+    bool has_kicks = false;
+
+    for (uint32_t i = 0; i < virtio->queue_count; i++)
+        has_kicks |= virtio->kicks[i] != VIRTIO_NO_FILE;
+    if (!has_kicks)
+        device_regions_add_doorbell(virtio->regions, VIRTIO_MMIO_QUEUE_NOTIFY, ACCESS_32_BIT,
+                                    virtio->doorbell);
+    for (uint32_t i = 0; has_kicks && i < virtio->queue_count; i++)
+        device_regions_add_doorbell_of(virtio->regions, VIRTIO_MMIO_QUEUE_NOTIFY, ACCESS_32_BIT, i,
+                                       doorbell_of(virtio, i));
 }
 
 bool virtio_start(struct virtio *virtio, struct error *error)
 {
     assert(virtio->queue_count <= VIRTIO_MOST_QUEUES);
+    add_doorbells(virtio);
     return virtio_worker_start(virtio, error);
 }
 

@@ -9,6 +9,7 @@
 
 #include "builtin.h"
 #include "vsock_internal.h"
+#include "vsock_vhost.h"
 
 /* With "_PORT", of up to ten digits, behind it a path still fits an address. */
 enum { MOST_PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("_4294967295") };
@@ -213,7 +214,7 @@ static const struct property_row rows[] = {
     {"cid", PROPERTY_NUMBER, offsetof(struct properties, cid), VIRTIO_VSOCK_LEAST_CID,
      VIRTIO_VSOCK_MOST_CID, "the guest's context identifier, 3 or more"},
     {"uds", PROPERTY_TEXT, offsetof(struct properties, uds), 0, 0,
-     "the host's Unix socket; guests reach UDS_PORT"},
+     "a Unix socket of the host's, instead of its kernel's AF_VSOCK"},
     {0},
 };
 
@@ -228,21 +229,13 @@ static const struct device_counter counters[VSOCK_COUNTERS] = {
     [VSOCK_BAD_PACKETS] = {"bad_packets", 0},
 };
 
-static bool set_up(struct vsock *vsock, const struct device_resources *resources,
+static bool set_up(struct vsock *vsock, const struct device_resources *resources, uint64_t cid,
                    struct error *error)
 {
-    struct properties properties = {0};
-
-    if (!property_list_read(&resources->properties, rows, &properties, error))
-        return false;
-    if (properties.cid == 0)
-        return error_set(error, ERROR_USAGE, 0, "cid=NUMBER is missing, as cid=3");
-    if (!resources->host_socket)
-        return error_set(error, ERROR_USAGE, 0, "uds=PATH is missing: the socket on the host");
     if (strlen(resources->host_socket->path) > MOST_PATH_BYTES)
         return error_set(error, ERROR_USAGE, 0, "uds=%s: its path has more than %zu bytes",
                          resources->host_socket->path, (size_t)MOST_PATH_BYTES);
-    vsock->cid = properties.cid;
+    vsock->cid = cid;
     vsock->listener = resources->host_socket->fd;
     vsock->address.sun_family = AF_UNIX;
     (void)memcpy(vsock->address.sun_path, resources->host_socket->path,
@@ -259,7 +252,8 @@ static bool set_up(struct vsock *vsock, const struct device_resources *resources
     return virtio_start(&vsock->virtio, error);
 }
 
-static struct device *vsock_create(const struct device_resources *resources, struct error *error)
+static struct device *create_here(const struct device_resources *resources, uint64_t cid,
+                                  struct error *error)
 {
     struct vsock *vsock = calloc(1, sizeof(*vsock));
 
@@ -270,11 +264,26 @@ static struct device *vsock_create(const struct device_resources *resources, str
     vsock->epoll = vsock->listener = VIRTIO_NO_FILE;
     vsock_init_streams(vsock);
     if (virtio_init(&vsock->virtio, &vsock_model, resources, error) &&
-        set_up(vsock, resources, error))
+        set_up(vsock, resources, cid, error))
         return &vsock->virtio.device;
     virtio_finish(&vsock->virtio);
     vsock_destroy(&vsock->virtio);
     return NULL;
+}
+
+/* Streams are sockets of the file system's, or the kernel's. */
+static struct device *vsock_create(const struct device_resources *resources, struct error *error)
+{
+    struct properties properties = {0};
+
+    if (!property_list_read(&resources->properties, rows, &properties, error))
+        return NULL;
+    if (properties.cid == 0) {
+        (void)error_set(error, ERROR_USAGE, 0, "cid=NUMBER is missing, as cid=3");
+        return NULL;
+    }
+    return resources->host_socket ? create_here(resources, properties.cid, error)
+                                  : vsock_vhost_create(resources, properties.cid, error);
 }
 
 const struct device_class virtio_vsock_class = {

@@ -168,11 +168,16 @@ bool virtio_worker_start(struct virtio *virtio, struct error *error)
     return true;
 }
 
-void virtio_ring(struct virtio *virtio)
+void virtio_signal_file(int event_fd)
 {
     const uint64_t one = 1;
 
-    (void)!write(virtio->doorbell, &one, sizeof(one));
+    (void)!write(event_fd, &one, sizeof(one));
+}
+
+void virtio_ring(struct virtio *virtio)
+{
+    virtio_signal_file(virtio->doorbell);
 }
 
 void virtio_worker_stop(struct virtio *virtio)

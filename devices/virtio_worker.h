@@ -7,8 +7,11 @@
 
 /* virtio_mmio.c: raises interrupt causes. The caller may hold `work`. */
 void virtio_interrupt(struct virtio *virtio, uint32_t causes);
-/* The device can't go on until it is reset (2.1.2). The caller holds `work`. */
+/* virtio_give_up(), for what the guest did to a queue. */
 void virtio_need_reset(struct virtio *virtio, const char *why);
+
+/* Adds one to an eventfd. */
+void virtio_signal_file(int event_fd);
 
 bool virtio_worker_start(struct virtio *virtio, struct error *error) WARN_UNUSED;
 /* Waits for the request under way. Allowed if none was started. */

@@ -372,6 +372,7 @@ int main(int argc, char **argv)
         {"net", net_cases},
         {"virtio", virtio_cases},
         {"vsock", vsock_cases},
+        {"vhost", vhost_cases},
         {"share", share_cases},
         {"balloon", balloon_cases},
     };

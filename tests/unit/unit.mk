@@ -44,7 +44,7 @@ unit_guest_command = $(sort src/guest_command src/kernel_modules src/cpio $(opti
 unit_options_share = $(options_objects)
 unit_p9        := $(p9_objects) src/error tests/unit/p9_client
 unit_p9_escape := $(unit_p9)
-vsock_objects := devices/virtio_vsock devices/vsock_stream devices/vsock_host
+vsock_objects := $(addprefix devices/,virtio_vsock vsock_stream vsock_host vsock_vhost vhost virtio_vhost)
 balloon_objects := devices/virtio_balloon devices/balloon_control
 net_objects := $(addprefix devices/,virtio_net virtio_net_queues net_link net_stream net_passt)
 builtin_objects := $(vsock_objects) $(balloon_objects) $(net_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
@@ -143,6 +143,9 @@ UNIT_TESTS += plugin_static
 unit_plugin_static := src/plugin_static src/plugin_path src/error
 unit_plugin := src/plugin_dynamic src/exit_status \
     $(filter-out src/plugin_static tests/unit/kvm_machine_boot,$(unit_machine))
+UNIT_TESTS += vhost
+unit_vhost := $(unit_virtio_mmio) tests/unit/fake_vhost
+unit_LDFLAGS_vhost := -Wl,--wrap=open,--wrap=ioctl
 UNIT_TESTS += bench bench_session
 unit_bench := $(unit_doctor) $(addprefix src/bench/,report guest_lines print json_write json_read \
     picture) src/arena $(unit_svg)

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "virtio_vhost.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "virtio_mmio.h"
+#include "virtio_worker.h"
+
+static bool make_event(int *fd, struct error *error)
+{
+    *fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return *fd >= 0 || error_set(error, ERROR_HOST, errno, "eventfd failed");
+}
+
+static bool watch(const struct virtio_vhost *self, int fd, struct error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    return epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ||
+           error_set(error, ERROR_HOST, errno, "epoll_ctl failed");
+}
+
+bool virtio_vhost_init(struct virtio_vhost *self, struct virtio *virtio, uint32_t queues,
+                       struct error *error)
+{
+    *self = (struct virtio_vhost){virtio, VIRTIO_NO_FILE, VIRTIO_NO_FILE, VIRTIO_NO_FILE};
+    self->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (self->epoll < 0)
+        return error_set(error, ERROR_HOST, errno, "epoll_create1 failed");
+    if (!make_event(&self->call, error) || !make_event(&self->error, error) ||
+        !watch(self, self->call, error) || !watch(self, self->error, error))
+        return false;
+    for (uint32_t i = 0; i < queues; i++)
+        if (!make_event(&virtio->kicks[i], error))
+            return false;
+    virtio->watch = self->epoll;
+    return true;
+}
+
+static void close_file(int *fd)
+{
+    if (*fd != VIRTIO_NO_FILE)
+        (void)close(*fd);
+    *fd = VIRTIO_NO_FILE;
+}
+
+void virtio_vhost_finish(struct virtio_vhost *self)
+{
+    if (!self->virtio)
+        return;
+    for (uint32_t i = 0; i < VIRTIO_MOST_QUEUES; i++)
+        close_file(&self->virtio->kicks[i]);
+    close_file(&self->epoll);
+    close_file(&self->call);
+    close_file(&self->error);
+    self->virtio = NULL;
+}
+
+bool virtio_vhost_give(const struct virtio_vhost *self, const struct vhost *vhost, uint32_t queue,
+                       uint32_t index, struct error *error)
+{
+    const struct vhost_ring ring = {
+        .index = index,
+        .queue = &self->virtio->queues[queue],
+        .kick = self->virtio->kicks[queue],
+        .call = self->call,
+        .error = self->error,
+    };
+
+    return vhost_give_ring(vhost, &ring, error);
+}
+
+static bool take_event(int fd)
+{
+    uint64_t count;
+
+    return read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count);
+}
+
+void virtio_vhost_serve(struct virtio_vhost *self)
+{
+    if (take_event(self->call))
+        virtio_interrupt(self->virtio, VIRTIO_INTERRUPT_USED_BUFFER);
+    if (take_event(self->error))
+        virtio_need_reset(self->virtio, "the host's kernel can make nothing of it");
+}
+
+void virtio_vhost_failed(struct virtio_vhost *self, const struct error *error)
+{
+    virtio_give_up(self->virtio, error->message);
+}
