@@ -88,7 +88,7 @@ devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
 
 devices_SOURCES += devices/virtio_net.c devices/virtio_net_queues.c devices/net_link.c \
-    devices/net_stream.c devices/net_passt.c
+    devices/net_stream.c devices/net_passt.c devices/net_vhost.c
 
 GUESTS := info empty pl011 pl031 pl061 psci reset gic timer unassigned nisv crash smp count mem bench
 

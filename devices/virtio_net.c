@@ -270,12 +270,39 @@ static void net_reset(struct virtio *virtio)
     (void)net_link_use_pairs(&net->link, 1);
 }
 
+/* ---- with vhost ---- */
+
+static void vhost_serve(struct virtio *virtio)
+{
+    struct net *net = net_of(virtio);
+    uint32_t control = control_queue(net);
+
+    virtio_vhost_serve(&net->vhost.events);
+    do {
+        if (virtio->active[control])
+            virtqueue_set_notify(&virtio->queues[control], true);
+    } while (serve_control(net));
+}
+
+static void vhost_start(struct virtio *virtio)
+{
+    make_ready(net_of(virtio));
+    net_vhost_start(&net_of(virtio)->vhost);
+}
+
+static void vhost_stop(struct virtio *virtio, uint32_t queue)
+{
+    net_vhost_stop(&net_of(virtio)->vhost, queue);
+}
+
 /* ---- from create to destroy ---- */
 
 static void net_destroy(struct virtio *virtio)
 {
     struct net *net = net_of(virtio);
 
+    if (net->has_vhost)
+        net_vhost_finish(&net->vhost);
     event_timer_finish(&net->limit_timer);
     event_timer_finish(&net->retry_timer);
     net_link_close(&net->link);
@@ -294,10 +321,22 @@ static const struct virtio_model net_model = {
     .destroy = net_destroy,
 };
 
+static const struct virtio_model net_vhost_model = {
+    .name = "virtio-net",
+    .id = VIRTIO_ID_NET,
+    .queue_count = 2, /* unless queues= says more */
+    .serve = vhost_serve,
+    .start = vhost_start,
+    .stop = vhost_stop,
+    .reset = net_reset,
+    .destroy = net_destroy,
+};
+
 struct properties {
     struct net_link_config link;
     const char *mac;
     const char *forward; /* the link looks for each of them */
+    const char *vhost;   /* on, off or auto */
     struct rate_limit_config limit;
 };
 
@@ -318,6 +357,8 @@ static const struct property_row rows[] = {
      "bytes of the longest packet"},
     {"queues", PROPERTY_NUMBER, offsetof(struct properties, link.pairs), 1, NET_MOST_PAIRS,
      "tap: pairs of queues (1)"},
+    {"vhost", PROPERTY_TEXT, offsetof(struct properties, vhost), 0, 0,
+     "tap: on, off or auto: the host's kernel moves the frames (auto)"},
     RATE_LIMIT_PROPERTY_ROWS(struct properties, limit),
     {0},
 };
@@ -383,6 +424,34 @@ static bool create_limits(struct net *net, const struct rate_limit_config *confi
             event_timer_init(&net->limit_timer, loop, limit_passed, net, error));
 }
 
+/*
+ * By itself only what changes nothing for the operator: the kernel moves frames without counting
+ * or limiting them.
+ */
+static bool choose_vhost(struct net *net, const char *asked, struct error *error)
+{
+    bool must = asked && strcmp(asked, "on") == 0;
+    bool can = net->link.kind == NET_LINK_TAP && net->link.header;
+
+    if (asked && strcmp(asked, "off") == 0)
+        return true;
+    if (asked && !must && strcmp(asked, "auto") != 0)
+        return error_set(error, ERROR_USAGE, 0, "vhost=%s: must be on, off or auto", asked);
+    if (must && !can)
+        return error_set(error, ERROR_USAGE, 0, "vhost=on: goes with a TAP with virtio's headers");
+    if (must && rate_limit_is_set(&net->send_limit))
+        return error_set(error, ERROR_USAGE, 0,
+                         "vhost=on: goes without bandwidth= and operations=");
+    if (!can || rate_limit_is_set(&net->send_limit))
+        return true;
+    net->has_vhost = net_vhost_init(&net->vhost, &net->virtio, &net->link, error);
+    if (net->has_vhost)
+        net->virtio.model = &net_vhost_model;
+    else if (!must)
+        log_line(net->virtio.log, LOG_DEBUG, "network: %s: %s", net->link.name, error->message);
+    return net->has_vhost || !must;
+}
+
 static bool set_up(struct net *net, const struct device_resources *resources, struct error *error)
 {
     struct properties properties = {.link = {.fd = NET_NO_FD, .pairs = 1}};
@@ -408,7 +477,7 @@ static bool set_up(struct net *net, const struct device_resources *resources, st
     net->link.up_since_ns = monotonic_clock_now_ns();
     net->pairs_in_use = 1;
     offer(net);
-    return virtio_start(&net->virtio, error);
+    return choose_vhost(net, properties.vhost, error) && virtio_start(&net->virtio, error);
 }
 
 static void name_counters(struct net *net)
@@ -423,7 +492,7 @@ static void name_counters(struct net *net)
     for (size_t i = 0; i < NET_COUNTERS; i++)
         net->counters[i].name = names[i];
     net->virtio.device.counters = net->counters;
-    net->virtio.device.counter_count = NET_COUNTERS;
+    net->virtio.device.counter_count = net->has_vhost ? 0 : NET_COUNTERS;
 }
 
 static struct device *net_create(const struct device_resources *resources, struct error *error)

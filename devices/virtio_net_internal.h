@@ -8,6 +8,7 @@
 #include "armlet/event_loop.h"
 #include "armlet/log.h"
 #include "net_link.h"
+#include "net_vhost.h"
 #include "rate_limit.h"
 #include "virtio.h"
 #include "virtio_net.h"
@@ -52,6 +53,8 @@ struct net {
     struct virtio virtio;
     struct net_link_config link_config;
     struct net_link link;
+    struct net_vhost vhost; /* if the kernel moves the frames */
+    bool has_vhost;
     struct virtio_net_config config;
     struct device_counter counters[NET_COUNTERS];
     struct log_limit failures;

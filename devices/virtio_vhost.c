@@ -26,7 +26,9 @@ static bool watch(const struct virtio_vhost *self, int fd, struct error *error)
 bool virtio_vhost_init(struct virtio_vhost *self, struct virtio *virtio, uint32_t queues,
                        struct error *error)
 {
-    *self = (struct virtio_vhost){virtio, VIRTIO_NO_FILE, VIRTIO_NO_FILE, VIRTIO_NO_FILE};
+    *self = (struct virtio_vhost){
+        virtio, VIRTIO_NO_FILE, VIRTIO_NO_FILE, VIRTIO_NO_FILE, VIRTIO_NO_FILE,
+    };
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (self->epoll < 0)
         return error_set(error, ERROR_HOST, errno, "epoll_create1 failed");
@@ -73,6 +75,21 @@ bool virtio_vhost_give(const struct virtio_vhost *self, const struct vhost *vhos
     return vhost_give_ring(vhost, &ring, error);
 }
 
+bool virtio_vhost_keep(struct virtio_vhost *self, uint32_t queue, struct error *error)
+{
+    int kick = queue == VIRTIO_VHOST_NONE ? VIRTIO_NO_FILE : self->virtio->kicks[queue];
+
+    if (kick == self->kept)
+        return true;
+    if (self->kept != VIRTIO_NO_FILE)
+        (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, self->kept, NULL);
+    self->kept = VIRTIO_NO_FILE;
+    if (kick != VIRTIO_NO_FILE && !watch(self, kick, error))
+        return false;
+    self->kept = kick;
+    return true;
+}
+
 static bool take_event(int fd)
 {
     uint64_t count;
@@ -84,8 +101,15 @@ void virtio_vhost_serve(struct virtio_vhost *self)
 {
     if (take_event(self->call))
         virtio_interrupt(self->virtio, VIRTIO_INTERRUPT_USED_BUFFER);
+    if (self->kept != VIRTIO_NO_FILE)
+        (void)take_event(self->kept);
     if (take_event(self->error))
         virtio_need_reset(self->virtio, "the host's kernel can make nothing of it");
+}
+
+void virtio_vhost_complain(const struct virtio_vhost *self, const struct error *error)
+{
+    log_line(self->virtio->log, LOG_WARNING, "%s: %s", self->virtio->model->name, error->message);
 }
 
 void virtio_vhost_failed(struct virtio_vhost *self, const struct error *error)

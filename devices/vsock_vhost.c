@@ -62,10 +62,10 @@ static void vsock_stop(struct virtio *virtio, uint32_t queue)
         return;
     vsock->runs = false;
     if (!vhost_vsock_set_running(&vsock->vhost, false, &error))
-        log_line(virtio->log, LOG_WARNING, "%s: %s", virtio->model->name, error.message);
+        virtio_vhost_complain(&vsock->events, &error);
     for (uint32_t i = 0; i < SERVED_QUEUES; i++)
         if (!vhost_take_ring(&vsock->vhost, i, &error))
-            log_line(virtio->log, LOG_WARNING, "%s: %s", virtio->model->name, error.message);
+            virtio_vhost_complain(&vsock->events, &error);
 }
 
 static void vsock_serve(struct virtio *virtio)

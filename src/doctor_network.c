@@ -48,6 +48,9 @@ static void check_vhost(const struct doctor_host *host, struct report *report)
     static const struct {
         const char *path, *purpose, *hint;
     } devices[] = {
+        {"/dev/vhost-net", "networks by --net tap=NAME, moved by the kernel",
+         "load the module 'vhost_net' (modprobe vhost_net), and let this user read and write the "
+         "device (its group is often 'kvm'); armlet moves frames itself without"},
         {"/dev/vhost-vsock", "sockets by --vsock CID",
          "load the module 'vhost_vsock' (modprobe vhost_vsock), and let this user read and write "
          "the device (its group is often 'kvm'); --vsock CID,uds=PATH goes without"},

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "net_host.h"
 
 enum {
     STATUS_USAGE = 2,
@@ -36,7 +37,7 @@ static int is_emulated_host(void)
     return access("/modules", R_OK) == 0 && access(lab_path("passt"), R_OK) == 0;
 }
 
-/* A web server with a file of 4 MiB; passt where it is looked for. */
+/* A web server with a file of 4 MiB, unless there is one; passt where it is looked for. */
 static int make_host(void)
 {
     return shell(
@@ -52,7 +53,7 @@ static int make_host(void)
         "  httpd -p 8000 -h /tmp/www");
 }
 
-static int make_tap(void)
+int net_make_tap(void)
 {
     return make_host() && shell("tunctl -d tap0 >/dev/null 2>&1; tunctl -t tap0 >/dev/null && "
                                 "ip addr add 10.8.0.1/24 dev tap0 && ip link set tap0 up");
@@ -89,7 +90,7 @@ static int fetch_forwarded(struct running *running)
     return fetch(running, "http://127.0.0.1:8080/data");
 }
 
-static int fetch_by_tap(struct running *running)
+int net_fetch_by_tap(struct running *running)
 {
     return fetch(running, "http://10.8.0.2/data");
 }
@@ -179,16 +180,16 @@ const struct guest_case net_cases[] = {
      .prepare = make_host,
      .after = passt_is_gone},
     {.name = "virtio-net by tap: files both ways",
-     .arguments = {LINUX("6.1", TAP), "--net", "tap=tap0"},
-     .steps = FETCHES("10.8.0.2/24", fetch_by_tap),
+     .arguments = {LINUX("6.1", TAP), "--net", "tap=tap0,vhost=off"},
+     .steps = FETCHES("10.8.0.2/24", net_fetch_by_tap),
      .needs = is_emulated_host,
-     .prepare = make_tap},
+     .prepare = net_make_tap},
     {.name = "virtio-net by tap, linux 6.12, 2 vCPUs, MTU, address, limit",
      .arguments = {LINUX("6.12", TAP), "-c", "2", "--net",
                    "tap=tap0,mtu=1400,mac=02:00:00:00:00:07,bandwidth=16M"},
-     .steps = FETCHES("10.8.0.2/24", fetch_by_tap),
+     .steps = FETCHES("10.8.0.2/24", net_fetch_by_tap),
      .needs = is_emulated_host,
-     .prepare = make_tap},
+     .prepare = net_make_tap},
     {.name = "virtio-net, a port that isn't one",
      .arguments = {"run", "--net", "user,forward=tcp:80"},
      .steps = {EXPECT("must be tcp:PORT:GUEST-PORT")},

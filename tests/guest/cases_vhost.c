@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Devices whose queues the host's kernel serves: vhost-vsock. Its modules are loaded for that, so
- * these run in an emulated host only.
+ * Devices whose queues the host's kernel serves: vhost-vsock and vhost-net. Their modules are
+ * loaded for that, so these run in an emulated host only.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -16,6 +16,7 @@
 
 #include "guest_program.h"
 #include "harness.h"
+#include "net_host.h"
 #include "stream_check.h"
 
 #define INITRD_PATH  "/tmp/vhost.cpio"
@@ -113,6 +114,43 @@ static int port_is_refused(struct running *running)
     return reach(HOST_PORT + 1) < 0;
 }
 
+/* ---- vhost-net ---- */
+
+/* A file of 64 MiB; cases without vhost have a shorter one. */
+static int make_tap(void)
+{
+    return shell("mkdir -p /tmp/www && dd if=/dev/urandom of=/tmp/www/data bs=64k count=1024 "
+                 "2>/dev/null") &&
+           net_make_tap() && shell("[ -c /dev/vhost-net ]");
+}
+
+static int forget_file(void)
+{
+    return shell("rm /tmp/www/data");
+}
+
+/* Its threads have the name of whom they are for. */
+static int kernel_serves(struct running *running)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof(command),
+                   "grep -q vhost-%d /proc/[0-9]*/comm /proc/%d/task/*/comm", running_pid(running),
+                   running_pid(running));
+    return shell(command);
+}
+
+#define NET(series, count)                                                                         \
+    "-k", "@kernel-" series "/vmlinuz", "-i", "@guest.cpio", "-m", "256M", "-a",                   \
+        "console=ttyAMA0 quiet panic=-1 armlet.test=net armlet.peer=10.8.0.1 "                     \
+        "armlet.address=10.8.0.2/24 armlet.count=" count
+
+#define FETCHES(kernel)                                                                            \
+    {                                                                                              \
+        EXPECT("CHECK address 10.8.0.2/24"), EXPECT("CHECK ready"), CALL(kernel),                  \
+            CALL(net_fetch_by_tap), EXPECT("CHECK connections 20"), EXPECT("CHECK warnings 0")     \
+    }
+
 #define LINUX(series, check)                                                                       \
     "-k", "@kernel-" series "/vmlinuz", "-i", INITRD_PATH, "-m", "256M", "-a",                     \
         "console=ttyAMA0 quiet panic=-1 armlet.test=" check, "--vsock", "42"
@@ -153,5 +191,22 @@ const struct guest_case vhost_cases[] = {
      .status = STATUS_HOST,
      .needs = is_emulated_host,
      .prepare = unload_vsock},
+    {.name = "vhost-net by tap, linux 6.1, 64 MiB both ways",
+     .arguments = {NET("6.1", "1024"), "--net", "tap=tap0,vhost=on"},
+     .steps = FETCHES(kernel_serves),
+     .needs = is_emulated_host,
+     .prepare = make_tap,
+     .after = forget_file},
+    {.name = "vhost-net by tap, linux 6.12, 2 vCPUs, by itself",
+     .arguments = {NET("6.12", "64"), "-c", "2", "--net", "tap=tap0"},
+     .steps = FETCHES(kernel_serves),
+     .needs = is_emulated_host,
+     .prepare = net_make_tap},
+    {.name = "vhost-net with a rate limit",
+     .arguments = {"run", "--net", "tap=tap0,vhost=on,bandwidth=1M"},
+     .steps = {EXPECT("vhost=on: goes without bandwidth= and operations=")},
+     .status = STATUS_USAGE,
+     .needs = is_emulated_host,
+     .prepare = net_make_tap},
     {.name = NULL},
 };

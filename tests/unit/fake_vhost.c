@@ -4,7 +4,9 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/vhost.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 static const char DEVICES[] = "/dev/vhost-";
+static const char TUN[] = "/dev/net/";
 
 struct fake_vhost fake_vhost;
 
@@ -49,6 +52,8 @@ int __wrap_open(const char *path, int flags, ...)
     va_start(list, flags);
     mode_t mode = flags & O_CREAT ? va_arg(list, mode_t) : 0;
     va_end(list);
+    if (strncmp(path, TUN, strlen(TUN)) == 0)
+        return eventfd(0, EFD_CLOEXEC);
     if (strncmp(path, DEVICES, strlen(DEVICES)) != 0)
         return __real_open(path, flags, mode);
     errno = fake_vhost.open_errno;
@@ -130,6 +135,19 @@ static void set_device(unsigned long request, void *argument)
     }
 }
 
+static int tun(unsigned long request, const void *argument)
+{
+    const struct ifreq *queue = argument;
+
+    if (request == TUNSETOFFLOAD)
+        fake_vhost.offloads = (unsigned)(uintptr_t)argument;
+    if (request == TUNSETIFF)
+        fake_vhost.attached++;
+    if (request == TUNSETQUEUE)
+        fake_vhost.attached += queue->ifr_flags & IFF_ATTACH_QUEUE ? 1U : -1U;
+    return 0;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
     va_list list;
@@ -137,6 +155,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     va_start(list, request);
     void *argument = va_arg(list, void *);
     va_end(list);
+    if (_IOC_TYPE(request) == _IOC_TYPE(TUNSETIFF) && request != TUNGETIFF)
+        return tun(request, argument);
     if (_IOC_TYPE(request) != VHOST_VIRTIO)
         return __real_ioctl(fd, request, argument);
     fake_vhost.calls++;

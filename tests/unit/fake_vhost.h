@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The kernel's vhost devices without a kernel: what was asked of them, and which call fails.
+ * The kernel's vhost devices, and TAPs for them, without a kernel: what was asked of them, and
+ * which call of vhost's fails.
  *
- * Programs that link it wrap open() and ioctl(): files below /dev/vhost- are eventfds of the
- * fake's, and requests of vhost's come to it. All others go on to the kernel.
+ * Programs that link it wrap open() and ioctl(): files below /dev/vhost- and /dev/net/ are eventfds
+ * of the fake's, and requests to either come to it. All others go on to the kernel.
  */
 #ifndef TESTS_FAKE_VHOST_H
 #define TESTS_FAKE_VHOST_H
@@ -31,6 +32,8 @@ struct fake_vhost {
     uint64_t cid;
     bool running;
     unsigned opened, owned, memories, starts, stops, taken;
+    unsigned offloads; /* of a TAP */
+    unsigned attached; /* queues of TAPs, less those that were detached */
     uint64_t memory_bytes;
     struct fake_vhost_ring rings[FAKE_VHOST_RINGS];
 };

@@ -132,6 +132,9 @@ END_TEST
 START_TEST(vhost_is_told)
 {
     assert_found("/dev/vhost-vsock", CHECK_MISSING, "cannot be opened", "uds=PATH goes without");
+    assert_found("/dev/vhost-net", CHECK_MISSING, "cannot be opened", "modprobe vhost_net");
+    put("/dev/vhost-net", "");
+    assert_found("/dev/vhost-net", CHECK_OK, "yes", "");
     put("/dev/vhost-vsock", "");
     assert_found("/dev/vhost-vsock", CHECK_OK, "yes", "");
 }

@@ -2,10 +2,14 @@
 /* Devices that the host's kernel serves: what it is told, and each call that fails. */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "devices/vhost.h"
 #include "devices/virtio.h"
+#include "devices/virtio_net.h"
 #include "devices/virtio_vsock.h"
 #include "fake_vhost.h"
 #include "virtio_bus.h"
@@ -18,6 +22,7 @@ enum {
     SEQPACKET = 1,
     CALLS_TO_CREATE = 4,
     CALLS_TO_START = 14,
+    CALLS_TO_RUN_NET = 18, /* 3 to create */
 };
 
 static const uint64_t KERNEL_FEATURES =
@@ -235,6 +240,210 @@ START_TEST(a_number_that_is_taken)
 }
 END_TEST
 
+/* ---- vhost-net ---- */
+
+static struct event_loop loop;
+
+static struct device *create_net(const struct property *items, size_t count)
+{
+    bus.resources.properties = (struct property_list){items, count};
+    bus.resources.loop = &loop;
+    return find_device_class("virtio-net")->create(&bus.resources, &error);
+}
+
+/* With a TAP of so many pairs of queues. */
+static void make_net(const char *pairs, const char *vhost)
+{
+    const struct property items[] = {{"tap", "vnet0"}, {"queues", pairs}, {"vhost", vhost}};
+
+    bus.device = create_net(items, 3);
+    ck_assert_msg(bus.device, "%s", error.message);
+}
+
+static void run_net(uint64_t features, uint32_t queues)
+{
+    ck_assert(virtio_bus_negotiate(&bus, VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | features));
+    for (uint32_t i = 0; i < queues; i++)
+        if (i != bus.queue)
+            virtio_bus_put_queue(&bus, i, &tx);
+    virtio_bus_set_queue(&bus);
+}
+
+START_TEST(frames_are_the_kernels)
+{
+    fake_vhost.features |= VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
+    make_net("1", "on");
+    ck_assert_uint_eq(fake_vhost.opened, 1);
+    ck_assert_uint_eq(bus.device->counter_count, 0);
+    ck_assert(!(virtio_bus_offered(&bus) & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)));
+    for (unsigned lap = 1; lap <= 2; lap++) {
+        run_net(VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
+                    VIRTIO_FEATURE(VIRTIO_NET_F_MAC),
+                2);
+        ck_assert_uint_eq(fake_vhost.set_features, VIRTIO_FEATURE(VIRTIO_F_VERSION_1) |
+                                                       VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF));
+        ck_assert_uint_ne(fake_vhost.offloads, 0);
+        ck_assert_int_ge(fake_vhost.rings[0].tap, 0);
+        ck_assert_int_eq(fake_vhost.rings[0].tap, fake_vhost.rings[1].tap);
+        ck_assert_int_ne(fake_vhost.rings[0].kick, fake_vhost.rings[1].kick);
+        fake_vhost_signal(fake_vhost.rings[0].call);
+        ck_assert_uint_eq(virtio_bus_take_interrupt(&bus), VIRTIO_INTERRUPT_USED_BUFFER);
+        device_write32(bus.device, VIRTIO_MMIO_QUEUE_SEL, 1);
+        device_write32(bus.device, VIRTIO_MMIO_QUEUE_READY, 0);
+        ck_assert_int_eq(fake_vhost.rings[1].tap, -1);
+        ck_assert_int_ge(fake_vhost.rings[0].tap, 0);
+        device_write32(bus.device, VIRTIO_MMIO_STATUS, 0);
+        ck_assert_int_eq(fake_vhost.rings[0].tap, -1);
+        ck_assert_uint_eq(fake_vhost.stops, 2 * lap);
+        ck_assert_uint_eq(fake_vhost.taken, 2 * lap);
+    }
+}
+END_TEST
+
+/* What the driver's command for `pairs` pairs comes to. */
+static uint8_t command(uint16_t pairs)
+{
+    static const struct driver_buffer buffers[] = {{DRIVER_BUFFERS, 4, false},
+                                                   {DRIVER_BUFFERS + 4, 1, true}};
+    uint8_t *at = virtio_driver_at(&bus.driver, DRIVER_BUFFERS);
+
+    at[0] = VIRTIO_NET_CTRL_MQ;
+    at[1] = VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET;
+    at[2] = (uint8_t)pairs;
+    at[3] = 0;
+    at[4] = UINT8_MAX;
+    (void)virtio_driver_add(&bus.driver, buffers, 2, false);
+    virtio_bus_notify(&bus);
+    ck_assert_uint_eq(virtio_bus_reap(&bus), 1);
+    return at[4];
+}
+
+START_TEST(the_control_queue_is_the_workers)
+{
+    make_net("2", "on");
+    ck_assert_uint_eq(fake_vhost.opened, 2);
+    ck_assert_uint_eq(fake_vhost.attached, 1);
+    bus.queue = 4;
+    run_net(VIRTIO_FEATURE(VIRTIO_NET_F_MQ) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ), 5);
+    ck_assert_uint_eq(fake_vhost.starts, 4);
+    ck_assert_uint_eq(command(2), VIRTIO_NET_OK);
+    ck_assert_uint_eq(fake_vhost.attached, 2);
+    ck_assert_uint_eq(command(3), VIRTIO_NET_ERR);
+    device_write32(bus.device, VIRTIO_MMIO_STATUS, 0);
+    ck_assert_uint_eq(fake_vhost.stops, 4);
+    ck_assert_uint_eq(fake_vhost.attached, 1);
+}
+END_TEST
+
+/* It is behind the first pair then; at the next start, with both, its place is the kernel's. */
+START_TEST(a_control_queue_without_several_pairs)
+{
+    make_net("2", "on");
+    bus.queue = 2;
+    run_net(VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ), 3);
+    ck_assert_uint_eq(fake_vhost.starts, 2);
+    ck_assert_uint_eq(command(1), VIRTIO_NET_ERR);
+    bus.queue = 4;
+    run_net(VIRTIO_FEATURE(VIRTIO_NET_F_MQ) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ), 5);
+    ck_assert_uint_eq(fake_vhost.stops, 2);
+    ck_assert_uint_eq(fake_vhost.starts, 2 + 4);
+    device_write32(bus.device, VIRTIO_MMIO_QUEUE_NOTIFY, 2);
+    ck_assert(fake_vhost_was_signalled(bus.regions.doorbells[2].event_fd));
+}
+END_TEST
+
+START_TEST(each_call_of_a_net_fails)
+{
+    static const struct property items[] = {{"tap", "vnet0"}, {"vhost", "on"}};
+
+    fake_vhost.fail = (unsigned)_i + 1;
+    fake_vhost.fail_errno = EIO;
+    bus.device = create_net(items, 2);
+    if (!bus.device) {
+        ck_assert_int_eq(error.code, ERROR_HOST);
+        ck_assert_ptr_nonnull(strstr(error.message, "/dev/vhost-net failed: Input/output error"));
+        return;
+    }
+    run_net(0, 2);
+    ck_assert(status() & VIRTIO_STATUS_NEEDS_RESET);
+    ck_assert_int_eq(fake_vhost.rings[0].tap, -1);
+    ck_assert_int_eq(fake_vhost.rings[1].tap, -1);
+    run_net(0, 2);
+    ck_assert(!(status() & VIRTIO_STATUS_NEEDS_RESET));
+}
+END_TEST
+
+START_TEST(a_net_cannot_be_taken_back)
+{
+    make_net("1", "on");
+    run_net(0, 2);
+    fake_vhost.fail = (unsigned)_i + 1;
+    fake_vhost.fail_errno = EIO;
+    device_write32(bus.device, VIRTIO_MMIO_STATUS, 0);
+    ck_assert_uint_eq(fake_vhost.fail, 0);
+    run_net(0, 2);
+    ck_assert(!(status() & VIRTIO_STATUS_NEEDS_RESET));
+}
+END_TEST
+
+static void drop_device(void)
+{
+    bus.device->ops->destroy(bus.device);
+    bus.device = NULL;
+    fake_regions_init(&bus.regions);
+}
+
+/* Armlet moves the frames itself then, and counts them. */
+START_TEST(auto_does_without)
+{
+    static const struct property limited[] = {{"tap", "vnet0"}, {"operations", "1000"}};
+
+    make_net("1", "off");
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "frames_sent"), 0);
+    drop_device();
+    bus.device = create_net(limited, 2);
+    ck_assert_msg(bus.device, "%s", error.message);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "frames_sent"), 0);
+    ck_assert_uint_eq(fake_vhost.opened, 0);
+    drop_device();
+    fake_vhost.open_errno = ENOENT;
+    make_net("1", "auto");
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "frames_sent"), 0);
+}
+END_TEST
+
+START_TEST(what_vhost_net_cannot)
+{
+    static const struct {
+        struct property properties[3];
+        enum error_code code;
+        const char *text;
+    } wrong[] = {
+        {{{"tap", "a"}, {"vhost", "maybe"}}, ERROR_USAGE, "vhost=maybe: must be on, off or auto"},
+        {{{"tap", "a"}, {"vhost", "on"}, {"bandwidth", "1M"}}, ERROR_USAGE, "goes without"},
+        {{{"fd", "?"}, {"vhost", "on"}}, ERROR_USAGE, "goes with a TAP"},
+        {{{"tap", "a"}, {"vhost", "on"}}, ERROR_HOST, "load the module 'vhost_net'"},
+    };
+    struct property items[3];
+    char fd[16];
+    int ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+    (void)snprintf(fd, sizeof(fd), "%d", ends[0]);
+    fake_vhost.open_errno = ENOENT;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        memcpy(items, wrong[i].properties, sizeof(items));
+        if (strcmp(items[0].key, "fd") == 0)
+            items[0].value = fd;
+        fake_regions_init(&bus.regions);
+        ck_assert_ptr_null(create_net(items, items[2].key ? 3 : 2));
+        ck_assert_int_eq(error.code, wrong[i].code);
+        ck_assert_msg(strstr(error.message, wrong[i].text), "%s", error.message);
+    }
+    (void)close(ends[1]);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("vhost");
@@ -253,6 +462,17 @@ Suite *unit_suite(void)
     tcase_add_loop_test(tests, a_device_that_cannot_be_opened, 0,
                         sizeof(refusals) / sizeof(refusals[0]));
     tcase_add_test(tests, a_number_that_is_taken);
+    suite_add_tcase(suite, tests);
+    tests = tcase_create("net");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, frames_are_the_kernels);
+    tcase_add_test(tests, the_control_queue_is_the_workers);
+    tcase_add_test(tests, a_control_queue_without_several_pairs);
+    tcase_add_loop_test(tests, each_call_of_a_net_fails, 0, CALLS_TO_RUN_NET);
+    tcase_add_loop_test(tests, a_net_cannot_be_taken_back, 0, 6);
+    tcase_add_test(tests, auto_does_without);
+    tcase_add_test(tests, what_vhost_net_cannot);
     suite_add_tcase(suite, tests);
     return suite;
 }

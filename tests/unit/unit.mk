@@ -44,9 +44,10 @@ unit_guest_command = $(sort src/guest_command src/kernel_modules src/cpio $(opti
 unit_options_share = $(options_objects)
 unit_p9        := $(p9_objects) src/error tests/unit/p9_client
 unit_p9_escape := $(unit_p9)
-vsock_objects := $(addprefix devices/,virtio_vsock vsock_stream vsock_host vsock_vhost vhost virtio_vhost)
+vhost_objects := devices/vhost devices/virtio_vhost
+vsock_objects := $(addprefix devices/,virtio_vsock vsock_stream vsock_host vsock_vhost) $(vhost_objects)
 balloon_objects := devices/virtio_balloon devices/balloon_control
-net_objects := $(addprefix devices/,virtio_net virtio_net_queues net_link net_stream net_passt)
+net_objects := $(addprefix devices/,virtio_net virtio_net_queues net_link net_stream net_passt net_vhost) $(vhost_objects)
 builtin_objects := $(vsock_objects) $(balloon_objects) $(net_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
