@@ -59,7 +59,7 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/vcpu_registers.c src/vcpu_translate.c src/no_syndrome.c src/register_dump.c \
     src/instruction.c src/mmio_decode.c src/translate.c \
     src/plugin.c src/exit_filter.c src/plugin_guard.c src/plugin_path.c \
-    src/event_loop.c src/console.c src/console_backend.c src/console_pty.c src/console_unix.c src/unix_listener.c \
+    src/event_loop.c src/console.c src/console_output.c src/console_input.c src/console_backend.c src/console_pty.c src/console_unix.c src/unix_listener.c \
     src/guardian.c src/terminal.c \
     src/doctor.c src/doctor_host.c src/doctor_kvm.c src/doctor_memory.c src/doctor_print.c \
     src/doctor_map.c src/doctor_network.c \

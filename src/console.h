@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The guest's console: between what include/armlet/console.h lends to a UART and the outside
- * (standard input and output, a pseudo-terminal, a file, a Unix socket).
+ * The guest's console, and its ports: between what include/armlet/console.h lends to a device and
+ * the outside (standard input and output, a pseudo-terminal, a file, a Unix socket).
  *
  * Output crosses from the vCPUs to the I/O thread in a ring without a lock: one producer at a time
  * (the client orders its calls), one consumer. It is written in batches, a millisecond after the
  * first byte or as soon as the ring is half full. When nobody reads for the moment (no one has
- * connected), the ring keeps the newest output; when nobody ever will, it is dropped.
+ * connected), the ring keeps the newest output; when nobody ever will, it is dropped. A port is no
+ * log: its output is written at once, and waits for who reads it, and so does the guest.
  *
  * I/O thread, but for what include/armlet/console.h says.
  */
@@ -32,10 +33,11 @@ enum console_command {
 struct console_config {
     enum console_kind kind;
     const char *path; /* of CONSOLE_FILE and CONSOLE_UNIX; outlives the console */
+    const char *port; /* its name, which outlives the console; NULL: it is the console */
     struct event_loop *loop;
     const struct event_hub *events; /* may be NULL */
     struct log *log;
-    void (*command)(void *context, enum console_command command);
+    void (*command)(void *context, enum console_command command); /* may be NULL of a port */
     void *context;
 };
 
@@ -66,6 +68,8 @@ void console_count(const struct console *console, struct console_counters *count
 
 /* The process was stopped and goes on (SIGCONT): the terminal is set again. */
 void console_resume(struct console *console);
+/* The terminal may have another size (SIGWINCH): clients are told. */
+void console_resize(struct console *console);
 
 /* Restores the terminal, removes the socket. NULL is allowed. */
 void console_destroy(struct console *console);

@@ -6,6 +6,7 @@
 #include <linux/major.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -84,9 +85,10 @@ static bool open_file(struct console_backend *backend, const char *path, struct 
                            S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
     if (backend->out_fd < 0 && errno == ENXIO)
         return error_set(error, ERROR_FILE, 0,
-                         "cannot open console file '%s': nobody has it open for reading", path);
+                         "cannot open '%s' for %s: nobody has it open for reading", path,
+                         backend->what);
     if (backend->out_fd < 0)
-        return error_set(error, ERROR_FILE, errno, "cannot open console file '%s'", path);
+        return error_set(error, ERROR_FILE, errno, "cannot open '%s' for %s", path, backend->what);
     backend->out_owned = true;
     return true;
 }
@@ -187,13 +189,26 @@ void console_backend_hang_up(struct console_backend *backend, int os_errno)
         return;
     }
     backend->write_failure = os_errno;
-    (void)error_set(&error, ERROR_HOST, os_errno, "the console's output can't be written any more");
+    (void)error_set(&error, ERROR_HOST, os_errno, "%s: output can't be written any more",
+                    backend->what);
     log_line(backend->log, LOG_WARNING, "%s", error.message);
     int fd = backend->out_fd;
     backend->out_fd = -1;
     backend->changed(backend->context);
     if (backend->out_owned)
         (void)close(fd);
+}
+
+bool console_backend_size(const struct console_backend *backend, uint16_t *columns, uint16_t *rows)
+{
+    int fd = backend->interactive ? STDIN_FILENO : backend->master;
+    struct winsize size;
+
+    if (fd < 0 || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+        return false;
+    *columns = size.ws_col;
+    *rows = size.ws_row;
+    return true;
 }
 
 void console_backend_resume(struct console_backend *backend)

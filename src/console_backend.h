@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -31,6 +32,8 @@ extern const struct console_backend_ops console_pty_ops;
 
 struct console_backend {
     const struct console_backend_ops *ops;
+    const char *what; /* for messages: "the console", "port 'NAME'"; set before it is opened */
+    bool port;        /* a program's: no text of ours among its bytes */
     struct event_loop *loop;
     struct log *log;
     /* Called when in_fd or out_fd became another. They are told before they are closed. */
@@ -68,6 +71,8 @@ ssize_t console_backend_write(const struct console_backend *backend, const void 
 void console_backend_input_ended(struct console_backend *backend, bool gone);
 /* A write failed with os_errno: nobody reads any more. */
 void console_backend_hang_up(struct console_backend *backend, int os_errno);
+/* The size of the terminal outside, in characters; false: there is none. */
+bool console_backend_size(const struct console_backend *backend, uint16_t *columns, uint16_t *rows);
 /* After SIGCONT. */
 void console_backend_resume(struct console_backend *backend);
 void console_backend_close(struct console_backend *backend);

@@ -39,7 +39,7 @@ static void follow_slave(struct console_backend *backend)
         console_backend_connect(backend, in_fd, out_fd);
         return;
     }
-    log_line(backend->log, LOG_WARNING, "no file descriptors left to connect the console");
+    log_line(backend->log, LOG_WARNING, "no file descriptors left to connect %s", backend->what);
     if (in_fd >= 0)
         (void)close(in_fd);
 }
@@ -96,7 +96,7 @@ static bool open_pty(struct console_backend *backend, const char *path, struct e
         return error_set(error, ERROR_HOST, errno, "cannot set up a pseudo-terminal");
     if (!make_raw(name, error) || !watch_slave(backend, name, error))
         return false;
-    log_line(backend->log, LOG_INFO, "the console is on %s", name);
+    log_line(backend->log, LOG_INFO, "%s is on %s", backend->what, name);
     return true;
 }
 

@@ -28,7 +28,7 @@ static void on_client(struct event_source *source, uint32_t events)
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE) {
             log_line(backend->log, LOG_WARNING,
-                     "no file descriptors left: nobody can connect to the console any more");
+                     "no file descriptors left: nobody can connect to %s any more", backend->what);
             event_loop_remove(backend->loop, source);
         }
         return;
@@ -41,7 +41,8 @@ static void on_client(struct event_source *source, uint32_t events)
         console_backend_connect(backend, fd, out_fd);
         return;
     }
-    (void)send(fd, busy_text, sizeof(busy_text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!backend->port)
+        (void)send(fd, busy_text, sizeof(busy_text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)close(fd);
 }
 

@@ -17,6 +17,15 @@ bool console_put(struct console *console, uint8_t byte)
     return !console->full;
 }
 
+size_t console_put_some(struct console *console, const uint8_t *bytes, size_t count)
+{
+    size_t taken = 0;
+
+    while (taken < count && !console->full)
+        (void)console_put(console, bytes[taken++]);
+    return taken;
+}
+
 void console_resume_input(struct console *console)
 {
     console->resumes++;

@@ -8,6 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast hypercall
 UNIT_TESTS += plugin trace
+UNIT_TESTS += console_ports
 UNIT_TESTS += virtio_vsock virtio_balloon virtio_net
 UNIT_TESTS += virtqueue virtio_mmio virtio_blk rate_limit disk_engine
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
@@ -84,10 +85,11 @@ UNIT_TESTS += virtio_blk_load
 unit_virtio_blk_load := $(unit_virtio_mmio)
 unit_LDFLAGS_virtio_blk_load := -Wl,--wrap=fdatasync,--wrap=io_uring_queue_init
 unit_terminal := src/terminal src/guardian src/error src/log
-unit_console  := src/console src/console_backend src/console_pty src/console_unix src/unix_listener src/event_loop \
+unit_console  := src/console src/console_output src/console_input src/console_backend src/console_pty src/console_unix src/unix_listener src/event_loop \
     $(sort $(events_objects) $(unit_terminal)) tests/unit/console_fixture
 unit_console_kinds := $(unit_console)
 unit_console_events := $(unit_console)
+unit_console_ports := $(unit_console)
 image_objects := src/image/image src/image/decompress src/image/elf src/image/zboot \
     src/image/identify src/image/file src/guest_memory src/error
 unit_image       := $(image_objects) tests/unit/image_fixture tests/unit/image_faults \
