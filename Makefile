@@ -52,7 +52,7 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/explain.c src/machine_stats.c \
     src/options.c src/options_set.c src/options_features.c src/options_file.c \
     src/options_help.c src/options_suggest.c \
-    src/options_value.c src/options_request.c src/property.c \
+    src/options_value.c src/options_console.c src/options_request.c src/property.c \
     src/machine.c src/machine_devices.c src/machine_power.c src/machine_plan.c src/machine_fdt.c \
     src/boot.c src/memory_map.c src/memory_backing.c src/guest_memory.c src/bus.c src/lifecycle.c \
     src/kvm.c src/kvm_sys.c src/vm.c src/vgic.c src/vcpu.c src/vcpu_features.c \
@@ -81,6 +81,8 @@ src_SOURCES += src/guest_command.c src/kernel_modules.c src/cpio.c
 devices_SOURCES += $(addprefix devices/,virtio_9p.c p9_message.c p9_files.c p9_changes.c \
     p9_server.c p9_io.c p9_tree.c)
 src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
+src_SOURCES += src/machine_console.c
+devices_SOURCES += devices/virtio_console.c devices/virtio_console_control.c
 devices_SOURCES += devices/virtio_balloon.c devices/balloon_control.c
 devices_SOURCES += devices/virtio_vsock.c devices/vsock_stream.c devices/vsock_host.c
 devices_SOURCES += devices/vhost.c devices/virtio_vhost.c devices/vsock_vhost.c
@@ -218,7 +220,7 @@ HARNESS_SOURCES += tests/guest/cases_trace.c tests/guest/trace_check.c
 HARNESS_SOURCES += tests/guest/cases_virtio.c
 HARNESS_SOURCES += tests/guest/cases_balloon.c
 HARNESS_SOURCES += tests/guest/cases_vsock.c tests/guest/stream_check.c
-HARNESS_SOURCES += tests/guest/cases_share.c
+HARNESS_SOURCES += tests/guest/cases_share.c tests/guest/cases_console.c
 HARNESS_SOURCES += tests/guest/cases_vhost.c tests/guest/guest_program.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile

@@ -16,11 +16,13 @@ extern const struct device_class sp805_class;      /* watchdog, needs irq and lo
 extern const struct device_class timer_mmio_class; /* generic timer, needs two irqs and loop */
 extern const struct device_class gicv2m_class;     /* MSI frame, needs 64 irqs */
 
-extern const struct device_class virtio_blk_class;   /* disk, needs irq, memory and log */
-extern const struct device_class virtio_net_class;   /* network, needs irq, memory, loop and log */
-extern const struct device_class virtio_rng_class;   /* entropy, needs irq, memory and log */
-extern const struct device_class virtio_vsock_class; /* sockets, needs also host_socket */
-extern const struct device_class virtio_9p_class;    /* directory, needs irq, memory and log */
+extern const struct device_class virtio_blk_class; /* disk, needs irq, memory and log */
+extern const struct device_class virtio_net_class; /* network, needs irq, memory, loop and log */
+extern const struct device_class virtio_console_class; /* needs also console */
+extern const struct device_class virtio_ports_class;   /* needs also ports */
+extern const struct device_class virtio_rng_class;     /* entropy, needs irq, memory and log */
+extern const struct device_class virtio_vsock_class;   /* sockets, needs also host_socket */
+extern const struct device_class virtio_9p_class;      /* directory, needs irq, memory and log */
 extern const struct device_class virtio_balloon_class; /* needs also loop; host_socket */
 
 /* The test device, needs irq, loop, log and guest_exit. */

@@ -23,7 +23,7 @@
 #include "armlet/property.h"
 
 enum {
-    NET_MOST_PAIRS = 7, /* with a control queue they are VIRTIO_MOST_QUEUES */
+    NET_MOST_PAIRS = 7,
     NET_FRAME_BYTES =
         65553, /* the longest: 64 KiB of IP, with Ethernet's header and a VLAN's tag */
     NET_NO_FILE = -1,

@@ -30,6 +30,7 @@
 enum virtio_device_id {
     VIRTIO_ID_NET = 1,
     VIRTIO_ID_BLOCK = 2,
+    VIRTIO_ID_CONSOLE = 3,
     VIRTIO_ID_ENTROPY = 4,
     VIRTIO_ID_BALLOON = 5,
     VIRTIO_ID_9P = 9,
@@ -38,7 +39,7 @@ enum virtio_device_id {
 
 enum { VIRTIO_NO_FILE = -1 };
 
-enum { VIRTIO_MOST_QUEUES = 16 };
+enum { VIRTIO_MOST_QUEUES = 32 };
 
 #define VIRTIO_FEATURE(bit) (UINT64_C(1) << (bit))
 

@@ -155,7 +155,7 @@ static const struct property_row rows[] = {
      "around the host's page cache"},
     {"raw", PROPERTY_FLAG, offsetof(struct properties, image.raw), 0, 0,
      "raw, though its first bytes look like another format"},
-    {"queues", PROPERTY_NUMBER, offsetof(struct properties, queue_count), 1, VIRTIO_MOST_QUEUES,
+    {"queues", PROPERTY_NUMBER, offsetof(struct properties, queue_count), 1, BLK_MOST_QUEUES,
      "request queues (1)"},
     {"io", PROPERTY_TEXT, offsetof(struct properties, engine), 0, 0,
      "auto, uring or threads: how the host does it"},

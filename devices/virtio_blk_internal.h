@@ -14,7 +14,10 @@
 
 _Static_assert((int)DISK_MOST_SEGMENTS >= (int)VIRTQUEUE_MOST_ENTRIES, "a chain fits");
 
-enum { BLK_REQUESTS = 128 }; /* under way at once, of all queues together */
+enum {
+    BLK_REQUESTS = 128, /* under way at once, of all queues together */
+    BLK_MOST_QUEUES = 16,
+};
 
 /* Indices of a disk's counters. */
 enum blk_counter {
@@ -56,7 +59,7 @@ struct blk {
 
     struct blk_request *requests; /* BLK_REQUESTS, all there are */
     struct blk_request *unused;
-    bool returned[VIRTIO_MOST_QUEUES]; /* since the driver was last signalled */
+    bool returned[BLK_MOST_QUEUES]; /* since the driver was last signalled */
 
     /* A flush is for all that asked before it began. Others wait for the next: one at a time. */
     struct disk_io flush;

@@ -26,7 +26,7 @@ enum {
     CONSOLE_FLUSH_MS = 2000,  /* how long a slow reader of the console is waited for at the end */
 };
 
-static const int handled_signals[] = {SIGTERM, SIGHUP, SIGINT, SIGCONT, SIGUSR1};
+static const int handled_signals[] = {SIGTERM, SIGHUP, SIGINT, SIGCONT, SIGUSR1, SIGWINCH};
 enum { HANDLED_SIGNAL_COUNT = sizeof(handled_signals) / sizeof(handled_signals[0]) };
 
 /* What is ignored from the start stays so: nohup(1), a shell's background jobs. */
@@ -118,7 +118,7 @@ static void ask_for_shutdown(struct machine *machine, int signal_number)
     event_timer_arm(&machine->shutdown_timeout, machine->options->shutdown_timeout_ns);
 }
 
-static void on_console_command(void *context, enum console_command command)
+void machine_console_command(void *context, enum console_command command)
 {
     struct machine *machine = context;
 
@@ -142,6 +142,8 @@ static void on_signal(struct event_source *source, uint32_t events)
         return;
     if (info.ssi_signo == SIGCONT)
         console_resume(machine->console);
+    else if (info.ssi_signo == SIGWINCH)
+        console_resize(machine->console);
     else if (info.ssi_signo == SIGUSR1)
         machine_stats_report_now(machine);
     else
@@ -253,22 +255,6 @@ static void name_timers(struct machine *machine)
     machine->key_release.name = "power key";
 }
 
-static bool create_console(struct machine *machine, struct error *error)
-{
-    const struct console_config config = {
-        .kind = machine->options->dry_run ? CONSOLE_NONE : machine->options->console,
-        .path = machine->options->console_path,
-        .loop = machine->loop,
-        .events = &machine->events,
-        .log = machine->log,
-        .command = on_console_command,
-        .context = machine,
-    };
-
-    machine->console = console_create(&config, error);
-    return machine->console;
-}
-
 static bool create_vcpu_slots(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
@@ -332,7 +318,7 @@ static bool wire(struct machine *machine, struct error *error)
         !boot_open_files(&machine->files, options, error) || !kvm_open(&machine->kvm, error) ||
         !vcpu_features_choose(&machine->kvm, options, &machine->features, error) ||
         !create_memory(machine, error) || !block_signals(error) || !create_loop(machine, error) ||
-        !create_console(machine, error) || !machine_create_devices(machine, error) ||
+        !machine_create_consoles(machine, error) || !machine_create_devices(machine, error) ||
         !create_vcpu_slots(machine, error) || !machine_watch_create(machine, error) ||
         !machine_stats_create(machine, error))
         return false;
@@ -373,8 +359,7 @@ void machine_destroy(struct machine *machine)
     machine_power_off(machine);
     trace_finish(machine->trace);
     machine_destroy_devices(machine);
-    if (machine->console)
-        console_destroy(machine->console);
+    machine_destroy_consoles(machine);
     trace_destroy(machine->trace);
     event_timer_finish(&machine->key_release);
     event_timer_finish(&machine->shutdown_timeout);
@@ -498,7 +483,7 @@ bool machine_run(struct machine *machine, struct machine_result *result, struct 
         machine_power_off(machine);
     } while (good && reset);
 
-    (void)console_flush(machine->console, CONSOLE_FLUSH_MS * NS_PER_MS);
+    machine_flush_consoles(machine, CONSOLE_FLUSH_MS * NS_PER_MS);
     machine_log_counters(machine);
     struct error late = {0};
     bool reported = machine_stats_report(machine, &late);
@@ -513,7 +498,7 @@ bool machine_run(struct machine *machine, struct machine_result *result, struct 
         return false;
     }
     /* A guest that did well is no success if what it said could not be kept. */
-    if (is_success(&machine->result) && !console_check(machine->console, error)) {
+    if (is_success(&machine->result) && !machine_check_consoles(machine, error)) {
         machine_fail(machine, error);
         return false;
     }

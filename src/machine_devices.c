@@ -13,10 +13,12 @@
 /* What every machine has; the device tree names them in this order. */
 static const char console_device[] = "pl011";
 static const char socket_property[] = "uds";
+static const char virtio_console[] = "virtio-console";
+static const char virtio_ports[] = "virtio-ports";
 static const char *const usual_devices[] = {console_device, "pl031", "pl061"};
 enum {
     USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]),
-    IMPLIED_DEVICE_COUNT = 2, /* see choose_implied() */
+    IMPLIED_DEVICE_COUNT = 4, /* see choose_implied() */
 };
 
 #define PLACE_BYTES       UINT64_C(0x1000)    /* the granule of places */
@@ -87,6 +89,19 @@ static bool choose(struct machine *machine, const char *name, struct property_li
     return true;
 }
 
+/* Devices that have a console of the machine's are asked for with that. */
+static bool choose_asked(struct machine *machine, const struct option_request *request,
+                         struct error *error)
+{
+    if (strcmp(request->name, virtio_console) == 0)
+        return error_set(error, ERROR_USAGE, 0, "--device %s: '--console virtio' makes one",
+                         request->name);
+    if (strcmp(request->name, virtio_ports) == 0)
+        return error_set(error, ERROR_USAGE, 0, "--device %s: '--port NAME=KIND' makes one",
+                         request->name);
+    return choose(machine, request->name, request->properties, error);
+}
+
 static bool has_choice(const struct machine *machine, const char *name)
 {
     for (size_t i = 0; i < machine->choice_count; i++)
@@ -105,6 +120,8 @@ static bool choose_implied(struct machine *machine, struct error *error)
     } implied[IMPLIED_DEVICE_COUNT] = {
         {"sp805", options->watchdog != WATCHDOG_NONE},
         {"gicv2m", options->msi == MSI_GICV2M},
+        {virtio_console, options->virtio_console},
+        {virtio_ports, options->port_count > 0},
     };
 
     for (size_t i = 0; i < IMPLIED_DEVICE_COUNT; i++)
@@ -129,7 +146,7 @@ bool machine_choose_devices(struct machine *machine, struct error *error)
         if (!choose(machine, usual_devices[i], (struct property_list){0}, error))
             return false;
     for (size_t i = 0; i < asked->count; i++)
-        if (!choose(machine, asked->items[i].name, asked->items[i].properties, error))
+        if (!choose_asked(machine, &asked->items[i], error))
             return false;
     return choose_implied(machine, error);
 }
@@ -322,6 +339,8 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
         .reset_request = &machine->reset_request,
         .loop = machine->loop,
         .console = machine->console,
+        .ports = machine->ports,
+        .port_count = machine->port_count,
         .memory = &machine->ram.memory,
         .log = machine->log,
         .regions = lends_regions(machine, choice->class) ? &regions->regions : NULL,

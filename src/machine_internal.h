@@ -18,6 +18,7 @@
 #include "boot.h"
 #include "bus.h"
 #include "coalesced.h"
+#include "console.h"
 #include "hypercall.h"
 #include "kvm.h"
 #include "machine.h"
@@ -58,6 +59,8 @@ struct machine {
     struct memory_mapping ram;
     struct event_loop *loop;
     struct console *console;
+    struct console_port *ports; /* of --port, in order */
+    size_t port_count;
     struct bus bus;
     struct coalesced coalesced;
     struct machine_irqchip *irqchip; /* NULL: KVM has the interrupt controller */
@@ -102,6 +105,17 @@ struct machine {
     _Atomic uint64_t guest_asked; /* 1 + the status that the guest ended with; 0: it didn't */
     struct machine_result result;
 };
+
+/* What the operator asked for on a terminal. */
+void machine_console_command(void *context, enum console_command command);
+
+/* machine_console.c: the console, and the ports that have names. */
+bool machine_create_consoles(struct machine *machine, struct error *error) WARN_UNUSED;
+/* Writes what is left, waiting for slow readers for so long each. */
+void machine_flush_consoles(const struct machine *machine, uint64_t bound_ns);
+/* Fails if output of any could not be written. */
+bool machine_check_consoles(const struct machine *machine, struct error *error) WARN_UNUSED;
+void machine_destroy_consoles(struct machine *machine);
 
 /* machine_devices.c: what the options ask for is judged first, and made once there is a console. */
 bool machine_choose_devices(struct machine *machine, struct error *error) WARN_UNUSED;

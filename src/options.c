@@ -332,7 +332,8 @@ static bool parse_command(struct option_parser *parser, struct argument_list *li
             return false;
     }
     return parser->finished ||
-           (apply_positional(parser, error) && check_together(parser->options, error));
+           (apply_positional(parser, error) && check_together(parser->options, error) &&
+            options_complete_console(parser->options, error));
 }
 
 static bool refuse_command(const char *word, struct error *error)
@@ -434,6 +435,7 @@ void options_finish(struct options *options)
     free(options->owned);
     free(options->append_memory);
     free(options->overlay_paths);
+    free(options->ports);
     free(options->pin_cpus);
     free(options->devices.items);
     free(options->plugins.items);

@@ -33,6 +33,19 @@ enum watchdog_choice { WATCHDOG_NONE, WATCHDOG_RESET, WATCHDOG_EXIT };
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_PTY, CONSOLE_FILE, CONSOLE_UNIX, CONSOLE_NONE };
 
+/* What the guest's console or a port of its is connected to. */
+struct option_outside {
+    enum console_kind kind;
+    const char *path; /* of CONSOLE_FILE and CONSOLE_UNIX */
+};
+
+struct option_port {
+    const char *name;
+    struct option_outside outside; /* PTY, FILE or UNIX */
+};
+
+enum { OPTIONS_MOST_PORTS = 14 };
+
 enum stats_choice { STATS_OFF, STATS_TEXT, STATS_JSON };
 
 enum memory_backing {
@@ -95,8 +108,10 @@ struct options {
     struct option_request_list plugins; /* --plugin */
 
     /* the host's side */
-    enum console_kind console;
-    const char *console_path;
+    struct option_outside console;
+    bool virtio_console;       /* the guest has it as hvc0, too */
+    struct option_port *ports; /* --port */
+    size_t port_count;         /* up to OPTIONS_MOST_PORTS */
     enum memory_backing backing;
     uint64_t huge_page_bytes; /* 0: the host's default size */
     const char *memory_path;

@@ -99,6 +99,32 @@ bool options_read_file(struct option_parser *parser, const char *path,
 bool options_read_text(struct option_parser *parser, const char *path, char *text,
                        struct error *error) WARN_UNUSED;
 
+/* A word that an option takes, and what may follow it after a colon. */
+struct option_choice {
+    const char *word;
+    unsigned value;
+    enum { DETAIL_NONE, DETAIL_PATH, DETAIL_SIZE } detail;
+};
+
+/*
+ * Finds "word" or "word:detail" among the choices; *detail is NULL without a colon. NULL: it is
+ * none of them, and the error says what `wanted` says.
+ */
+const struct option_choice *options_choose(const char *value, const struct option_choice *choices,
+                                           size_t count, const char **detail, const char *wanted,
+                                           struct error *error) WARN_UNUSED;
+
+/* --console [virtio,]KIND and --port NAME=KIND (options_console.c). */
+bool options_set_console(struct option_parser *parser, const struct option_row *row,
+                         const char *value, struct error *error);
+bool options_add_port(struct option_parser *parser, const struct option_row *row, const char *value,
+                      struct error *error);
+/* --console virtio: a guest whose parameters name no console is told of hvc0. */
+bool options_complete_console(struct options *options, struct error *error) WARN_UNUSED;
+
+/* Adds to the kernel's parameters. */
+bool options_append(struct options *options, const char *value, struct error *error) WARN_UNUSED;
+
 /* The setter of --share: a device whose properties are the directory and its tag. */
 bool options_add_share(struct option_parser *parser, const struct option_row *row,
                        const char *value, struct error *error);

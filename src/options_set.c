@@ -17,28 +17,20 @@
 #define MEMORY_MIN_BYTES     (UINT64_C(16) << 20)
 #define MEMORY_MAX_BYTES     (UINT64_C(1) << 52) /* the largest IPA space, of FEAT_LPA */
 
-/* A word that an option takes, and what may follow it after a colon. */
-struct choice {
-    const char *word;
-    unsigned value;
-    enum { DETAIL_NONE, DETAIL_PATH, DETAIL_SIZE } detail;
-};
-
 static void *field_of(struct options *options, const struct option_row *row)
 {
     return (char *)options + row->field;
 }
 
-/* Finds "word" or "word:detail" among the choices; *detail is NULL without a colon. */
-static const struct choice *choose(const struct option_row *row, const char *value,
-                                   const struct choice *choices, size_t count, const char **detail,
-                                   struct error *error)
+const struct option_choice *options_choose(const char *value, const struct option_choice *choices,
+                                           size_t count, const char **detail, const char *wanted,
+                                           struct error *error)
 {
     size_t length = strcspn(value, ":");
 
     *detail = value[length] == ':' ? value + length + 1 : NULL;
     for (size_t i = 0; i < count; i++) {
-        const struct choice *choice = &choices[i];
+        const struct option_choice *choice = &choices[i];
         bool detail_fits =
             *detail == NULL ? choice->detail != DETAIL_PATH : choice->detail != DETAIL_NONE;
         if (strlen(choice->word) != length || memcmp(choice->word, value, length) != 0 ||
@@ -50,7 +42,7 @@ static const struct choice *choose(const struct option_row *row, const char *val
                   choice->detail == DETAIL_PATH ? "path" : "size");
         return NULL;
     }
-    error_set(error, ERROR_USAGE, 0, "must be %s", row->wanted);
+    error_set(error, ERROR_USAGE, 0, "must be %s", wanted);
     return NULL;
 }
 
@@ -97,20 +89,24 @@ static bool set_duration(struct option_parser *parser, const struct option_row *
     return options_parse_duration(value, field_of(parser->options, row), error);
 }
 
-static bool add_append(struct option_parser *parser, const struct option_row *row,
-                       const char *value, struct error *error)
+bool options_append(struct options *options, const char *value, struct error *error)
 {
-    struct options *options = parser->options;
     const char *separator = options->append[0] != '\0' && value[0] != '\0' ? " " : "";
     char *joined = NULL;
 
-    (void)row;
     if (asprintf(&joined, "%s%s%s", options->append, separator, value) < 0)
         return error_set(error, ERROR_HOST, ENOMEM, "cannot keep the kernel's parameters");
     free(options->append_memory);
     options->append_memory = joined;
     options->append = joined;
     return true;
+}
+
+static bool add_append(struct option_parser *parser, const struct option_row *row,
+                       const char *value, struct error *error)
+{
+    (void)row;
+    return options_append(parser->options, value, error);
 }
 
 static bool add_overlay(struct option_parser *parser, const struct option_row *row,
@@ -240,10 +236,11 @@ static bool set_host_cpu(struct option_parser *parser, const struct option_row *
 static bool set_gic(struct option_parser *parser, const struct option_row *row, const char *value,
                     struct error *error)
 {
-    static const struct choice choices[] = {
+    static const struct option_choice choices[] = {
         {"auto", GIC_AUTO, DETAIL_NONE}, {"2", GIC_V2, DETAIL_NONE}, {"3", GIC_V3, DETAIL_NONE}};
     const char *detail = NULL;
-    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+    const struct option_choice *choice =
+        options_choose(value, choices, COUNT_OF(choices), &detail, row->wanted, error);
 
     if (choice == NULL)
         return false;
@@ -254,10 +251,11 @@ static bool set_gic(struct option_parser *parser, const struct option_row *row, 
 static bool set_irqchip(struct option_parser *parser, const struct option_row *row,
                         const char *value, struct error *error)
 {
-    static const struct choice choices[] = {{"kernel", IRQCHIP_KERNEL, DETAIL_NONE},
-                                            {"user", IRQCHIP_USER, DETAIL_NONE}};
+    static const struct option_choice choices[] = {{"kernel", IRQCHIP_KERNEL, DETAIL_NONE},
+                                                   {"user", IRQCHIP_USER, DETAIL_NONE}};
     const char *detail = NULL;
-    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+    const struct option_choice *choice =
+        options_choose(value, choices, COUNT_OF(choices), &detail, row->wanted, error);
 
     if (choice == NULL)
         return false;
@@ -268,11 +266,12 @@ static bool set_irqchip(struct option_parser *parser, const struct option_row *r
 static bool set_state(struct option_parser *parser, const struct option_row *row, const char *value,
                       struct error *error)
 {
-    static const struct choice choices[] = {{"auto", FEATURE_AUTO, DETAIL_NONE},
-                                            {"on", FEATURE_ON, DETAIL_NONE},
-                                            {"off", FEATURE_OFF, DETAIL_NONE}};
+    static const struct option_choice choices[] = {{"auto", FEATURE_AUTO, DETAIL_NONE},
+                                                   {"on", FEATURE_ON, DETAIL_NONE},
+                                                   {"off", FEATURE_OFF, DETAIL_NONE}};
     const char *detail = NULL;
-    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+    const struct option_choice *choice =
+        options_choose(value, choices, COUNT_OF(choices), &detail, row->wanted, error);
 
     if (choice == NULL)
         return false;
@@ -283,11 +282,12 @@ static bool set_state(struct option_parser *parser, const struct option_row *row
 static bool set_msi(struct option_parser *parser, const struct option_row *row, const char *value,
                     struct error *error)
 {
-    static const struct choice choices[] = {{"auto", MSI_AUTO, DETAIL_NONE},
-                                            {"off", MSI_OFF, DETAIL_NONE},
-                                            {"gicv2m", MSI_GICV2M, DETAIL_NONE}};
+    static const struct option_choice choices[] = {{"auto", MSI_AUTO, DETAIL_NONE},
+                                                   {"off", MSI_OFF, DETAIL_NONE},
+                                                   {"gicv2m", MSI_GICV2M, DETAIL_NONE}};
     const char *detail = NULL;
-    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+    const struct option_choice *choice =
+        options_choose(value, choices, COUNT_OF(choices), &detail, row->wanted, error);
 
     if (choice == NULL)
         return false;
@@ -298,10 +298,11 @@ static bool set_msi(struct option_parser *parser, const struct option_row *row, 
 static bool set_watchdog(struct option_parser *parser, const struct option_row *row,
                          const char *value, struct error *error)
 {
-    static const struct choice choices[] = {{"reset", WATCHDOG_RESET, DETAIL_NONE},
-                                            {"exit", WATCHDOG_EXIT, DETAIL_NONE}};
+    static const struct option_choice choices[] = {{"reset", WATCHDOG_RESET, DETAIL_NONE},
+                                                   {"exit", WATCHDOG_EXIT, DETAIL_NONE}};
     const char *detail = NULL;
-    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+    const struct option_choice *choice =
+        options_choose(value, choices, COUNT_OF(choices), &detail, row->wanted, error);
 
     if (choice == NULL)
         return false;
@@ -312,9 +313,11 @@ static bool set_watchdog(struct option_parser *parser, const struct option_row *
 static bool set_fast_console(struct option_parser *parser, const struct option_row *row,
                              const char *value, struct error *error)
 {
-    static const struct choice choices[] = {{"on", false, DETAIL_NONE}, {"off", true, DETAIL_NONE}};
+    static const struct option_choice choices[] = {{"on", false, DETAIL_NONE},
+                                                   {"off", true, DETAIL_NONE}};
     const char *detail = NULL;
-    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+    const struct option_choice *choice =
+        options_choose(value, choices, COUNT_OF(choices), &detail, row->wanted, error);
 
     if (choice == NULL)
         return false;
@@ -322,38 +325,19 @@ static bool set_fast_console(struct option_parser *parser, const struct option_r
     return true;
 }
 
-static bool set_console(struct option_parser *parser, const struct option_row *row,
-                        const char *value, struct error *error)
-{
-    static const struct choice choices[] = {{"stdio", CONSOLE_STDIO, DETAIL_NONE},
-                                            {"pty", CONSOLE_PTY, DETAIL_NONE},
-                                            {"file", CONSOLE_FILE, DETAIL_PATH},
-                                            {"unix", CONSOLE_UNIX, DETAIL_PATH},
-                                            {"none", CONSOLE_NONE, DETAIL_NONE}};
-    const char *path = NULL;
-    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &path, error);
-
-    if (choice == NULL)
-        return false;
-    if (path != NULL && (path = options_resolve_path(parser, path, error)) == NULL)
-        return false;
-    parser->options->console = (enum console_kind)choice->value;
-    parser->options->console_path = path;
-    return true;
-}
-
 static bool set_backing(struct option_parser *parser, const struct option_row *row,
                         const char *value, struct error *error)
 {
-    static const struct choice choices[] = {{"default", BACKING_DEFAULT, DETAIL_NONE},
-                                            {"thp", BACKING_TRANSPARENT, DETAIL_NONE},
-                                            {"hugetlb", BACKING_HUGETLB, DETAIL_SIZE},
-                                            {"file", BACKING_SHARED_FILE, DETAIL_PATH}};
+    static const struct option_choice choices[] = {{"default", BACKING_DEFAULT, DETAIL_NONE},
+                                                   {"thp", BACKING_TRANSPARENT, DETAIL_NONE},
+                                                   {"hugetlb", BACKING_HUGETLB, DETAIL_SIZE},
+                                                   {"file", BACKING_SHARED_FILE, DETAIL_PATH}};
     struct options *options = parser->options;
     const char *detail = NULL;
     const char *path = NULL;
     uint64_t page_bytes = 0;
-    const struct choice *choice = choose(row, value, choices, COUNT_OF(choices), &detail, error);
+    const struct option_choice *choice =
+        options_choose(value, choices, COUNT_OF(choices), &detail, row->wanted, error);
 
     if (choice == NULL)
         return false;
@@ -467,11 +451,11 @@ static bool read_config(struct option_parser *parser, const struct option_row *r
 static bool set_stats(struct option_parser *parser, const struct option_row *row, const char *value,
                       struct error *error)
 {
-    static const struct choice choices[] = {{"text", STATS_TEXT, DETAIL_NONE},
-                                            {"json", STATS_JSON, DETAIL_NONE}};
+    static const struct option_choice choices[] = {{"text", STATS_TEXT, DETAIL_NONE},
+                                                   {"json", STATS_JSON, DETAIL_NONE}};
     const char *detail = NULL;
-    const struct choice *choice =
-        choose(row, value ? value : "text", choices, COUNT_OF(choices), &detail, error);
+    const struct option_choice *choice = options_choose(
+        value ? value : "text", choices, COUNT_OF(choices), &detail, row->wanted, error);
 
     if (choice == NULL)
         return false;

@@ -30,6 +30,7 @@
 #include "armlet/property.h"
 
 struct console;
+struct console_port;
 struct device;
 struct device_regions;
 struct event_loop;
@@ -86,6 +87,8 @@ struct device_resources {
     void *plugin;                    /* the context of the plugin that brought the class */
     struct event_loop *loop;
     struct console *console;
+    const struct console_port *ports; /* console.h */
+    size_t port_count;
     struct guest_memory *memory;
     struct log *log;
     struct device_regions *regions; /* device_regions.h */

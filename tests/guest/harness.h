@@ -80,6 +80,7 @@ extern const struct guest_case disk_cases[];
 extern const struct guest_case linux_cases[];
 extern const struct guest_case command_line_cases[];
 extern const struct guest_case terminal_cases[];
+extern const struct guest_case console_cases[];
 extern const struct guest_case feature_cases[];
 extern const struct guest_case bench_cases[];
 extern const struct guest_case insight_cases[];

@@ -27,7 +27,7 @@ START_TEST(defaults_are_a_small_machine)
     ck_assert_int_eq(options.gic, GIC_AUTO);
     ck_assert_int_eq(options.its, FEATURE_AUTO);
     ck_assert_int_eq(options.pmu, FEATURE_AUTO);
-    ck_assert_int_eq(options.console, CONSOLE_STDIO);
+    ck_assert_int_eq(options.console.kind, CONSOLE_STDIO);
     ck_assert_int_eq(options.backing, BACKING_DEFAULT);
     ck_assert_ptr_null(options.pin_cpus);
     ck_assert_uint_eq(options.timeout_ns, 0);
@@ -105,8 +105,8 @@ START_TEST(the_last_value_wins)
                   "--console=pty", "--pin=1", "--pin=2,3");
     ck_assert_uint_eq(options.vcpu_count, 3);
     ck_assert_uint_eq(options.memory_bytes, 2 * GIB);
-    ck_assert_int_eq(options.console, CONSOLE_PTY);
-    ck_assert_ptr_null(options.console_path);
+    ck_assert_int_eq(options.console.kind, CONSOLE_PTY);
+    ck_assert_ptr_null(options.console.path);
     ck_assert_uint_eq(options.pin_count, 2);
     ck_assert_int_eq(options.pin_cpus[1], 3);
     options_finish(&options);
@@ -216,8 +216,8 @@ START_TEST(consoles_and_backings)
 
     for (size_t i = 0; i < COUNT_OF(consoles); i++) {
         ASSERT_PARSES(&options, "run", "--console", consoles[i].value);
-        ck_assert_int_eq(options.console, consoles[i].console);
-        ck_assert_pstr_eq(options.console_path, consoles[i].path);
+        ck_assert_int_eq(options.console.kind, consoles[i].console);
+        ck_assert_pstr_eq(options.console.path, consoles[i].path);
         options_finish(&options);
     }
     for (size_t i = 0; i < COUNT_OF(backings); i++) {
@@ -330,16 +330,17 @@ static const struct refusal refusals[] = {
     {{"run", "--msi", "its"}, "--msi its: must be auto, off or gicv2m"},
     {{"run", "--watchdog", "bite"}, "--watchdog bite: must be reset or exit"},
     {{"run", "--console", "stdoi"},
-     "--console stdoi: must be stdio, pty, file:PATH, unix:PATH or none"},
+     "--console stdoi: must be stdio, pty, file:PATH, unix:PATH or none, or virtio,KIND"},
     {{"run", "--console", "file"},
-     "--console file: must be stdio, pty, file:PATH, unix:PATH or none"},
+     "--console file: must be stdio, pty, file:PATH, unix:PATH or none, or virtio,KIND"},
     {{"run", "--console", "file:"}, "--console 'file:': the path after the colon is missing"},
     {{"run", "--console", "unix:"}, "--console 'unix:': the path after the colon is missing"},
     {{"run", "--console", "pty:"},
-     "--console 'pty:': must be stdio, pty, file:PATH, unix:PATH or none"},
-    {{"run", "--console="}, "--console needs a value: stdio, pty, file:PATH, unix:PATH or none"},
+     "--console 'pty:': must be stdio, pty, file:PATH, unix:PATH or none, or virtio,KIND"},
+    {{"run", "--console="},
+     "--console needs a value: stdio, pty, file:PATH, unix:PATH or none, or virtio,KIND"},
     {{"run", "--console", "pty:0"},
-     "--console pty:0: must be stdio, pty, file:PATH, unix:PATH or none"},
+     "--console pty:0: must be stdio, pty, file:PATH, unix:PATH or none, or virtio,KIND"},
     {{"run", "--memory-backing", "huge"},
      "--memory-backing huge: must be default, thp, hugetlb[:SIZE] or file:PATH"},
     {{"run", "--memory-backing", "file"},

@@ -111,7 +111,7 @@ START_TEST(a_file_holds_options)
     files_path(&files, "two words.dtbo", expected);
     ck_assert_str_eq(options.overlay_paths[1], expected);
     files_path(&files, "log", expected);
-    ck_assert_str_eq(options.console_path, expected);
+    ck_assert_str_eq(options.console.path, expected);
     ck_assert_str_eq(options.memory_path, "/dev/shm/ram");
     options_finish(&options);
 

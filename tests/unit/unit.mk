@@ -8,7 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast hypercall
 UNIT_TESTS += plugin trace
-UNIT_TESTS += console_ports
+UNIT_TESTS += virtio_console console_ports options_console
 UNIT_TESTS += virtio_vsock virtio_balloon virtio_net
 UNIT_TESTS += virtqueue virtio_mmio virtio_blk rate_limit disk_engine
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
@@ -31,7 +31,7 @@ property_objects := src/property src/options_suggest src/options_value src/error
 unit_bus := src/error src/arena src/bus
 unit_memory := src/error src/guest_memory src/memory_backing
 options_objects := src/options src/options_set src/options_features src/options_value src/options_file \
-    src/options_help src/options_suggest src/options_request src/event_kind src/error
+    src/options_help src/options_suggest src/options_console src/options_request src/event_kind src/error
 unit_options       := $(options_objects)
 unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
@@ -43,13 +43,15 @@ virtio_objects += devices/virtio_9p $(p9_objects)
 UNIT_TESTS += p9 p9_escape virtio_9p options_share guest_command
 unit_guest_command = $(sort src/guest_command src/kernel_modules src/cpio $(options_objects) $(image_objects))
 unit_options_share = $(options_objects)
+unit_options_console := $(options_objects)
 unit_p9        := $(p9_objects) src/error tests/unit/p9_client
 unit_p9_escape := $(unit_p9)
 vhost_objects := devices/vhost devices/virtio_vhost
 vsock_objects := $(addprefix devices/,virtio_vsock vsock_stream vsock_host vsock_vhost) $(vhost_objects)
+console_objects := devices/virtio_console devices/virtio_console_control
 balloon_objects := devices/virtio_balloon devices/balloon_control
 net_objects := $(addprefix devices/,virtio_net virtio_net_queues net_link net_stream net_passt net_vhost) $(vhost_objects)
-builtin_objects := $(vsock_objects) $(balloon_objects) $(net_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
+builtin_objects := $(vsock_objects) $(console_objects) $(balloon_objects) $(net_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
     devices/timer_mmio devices/gicv2m devices/testdev $(virtio_objects)
@@ -67,6 +69,7 @@ unit_virtqueue   := devices/virtqueue src/guest_memory tests/unit/virtio_driver
 unit_virtio_mmio := $(device_objects) tests/unit/virtio_driver tests/unit/virtio_bus
 unit_virtio_blk  := $(unit_virtio_mmio)
 unit_virtio_vsock := $(unit_virtio_mmio)
+unit_virtio_console := $(unit_virtio_mmio)
 unit_virtio_balloon := $(unit_virtio_mmio)
 unit_virtio_net  := $(unit_virtio_mmio)
 unit_disk_engine := devices/disk_uring devices/disk_threads devices/disk_image src/error
@@ -131,7 +134,7 @@ unit_vcpu_watch := $(unit_vcpu)
 unit_kvm_stats := $(unit_vcpu)
 unit_hypercall := $(unit_vcpu)
 unit_machine := $(sort $(vcpu_objects) $(gicv2_objects) src/machine_irqchip $(options_objects) $(property_objects) $(fdt_objects) \
-    $(image_objects) $(unit_console) src/machine src/machine_devices src/machine_power \
+    $(image_objects) $(unit_console) src/machine src/machine_console src/machine_devices src/machine_power \
     src/machine_watch src/irq_watch src/machine_stats $(stats_objects) src/svg \
     src/plugin src/plugin_guard src/plugin_path src/plugin_static src/trace src/trace_json \
     src/machine_plan src/machine_fdt src/boot src/memory_backing $(builtin_objects) \
