@@ -143,6 +143,18 @@ static void set_spi(struct irq_line *line, bool level)
     pthread_mutex_unlock(&gic->lock);
 }
 
+static void pulse_spi(struct irq_line *line)
+{
+    struct gicv2 *gic = line->controller;
+    struct gicv2_word *word = &gic->shared[line->intid / GICV2_WORD_BITS];
+
+    pthread_mutex_lock(&gic->lock);
+    set_input(word, line->intid, true);
+    set_input(word, line->intid, false);
+    update_targets(gic, gic->targets[line->intid]);
+    pthread_mutex_unlock(&gic->lock);
+}
+
 /* The controller of a PPI's line is the CPU's view of the distributor. */
 static void set_ppi(struct irq_line *line, bool level)
 {
@@ -157,7 +169,7 @@ static void set_ppi(struct irq_line *line, bool level)
 
 void gicv2_connect_spi(struct gicv2 *gic, struct irq_line *line, uint32_t intid)
 {
-    static const struct irq_ops ops = {.set_level = set_spi};
+    static const struct irq_ops ops = {.set_level = set_spi, .pulse = pulse_spi};
 
     assert(intid >= GICV2_FIRST_SPI && intid < gic->config.intid_count);
     *line = (struct irq_line){.ops = &ops, .controller = gic, .intid = intid};

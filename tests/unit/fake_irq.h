@@ -10,6 +10,7 @@ struct fake_irq {
     bool level;
     unsigned rises;
     unsigned redundant; /* calls that changed nothing */
+    int event_fd;       /* IRQ_NO_EVENT, unless the test says something else */
 };
 
 void fake_irq_init(struct fake_irq *irq);

@@ -168,6 +168,14 @@ START_TEST(a_watched_line_is_a_line)
     ck_assert_uint_eq(witness.count, 3);
     ck_assert_uint_eq(watch.raised, 2);
     ck_assert_uint_eq(irq.rises, 2);
+    irq_line_set(&line, false);
+    irq_line_pulse(&line);
+    ck_assert_uint_eq(witness.count, 6);
+    ck_assert_uint_eq(watch.raised, 3);
+    ck_assert_uint_eq(irq.rises, 3);
+    ck_assert(!irq.level);
+    irq_watch_set_event(&watch, 5);
+    ck_assert_int_eq(irq_line_event_fd(&line), IRQ_NO_EVENT); /* somebody is told of each */
 }
 END_TEST
 
