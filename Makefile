@@ -66,7 +66,7 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/image/image.c src/image/decompress.c src/image/elf.c src/image/zboot.c \
     src/image/identify.c src/image/file.c
 src_SOURCES += src/event_kind.c src/trace.c src/trace_json.c
-src_SOURCES += src/vm_regions.c src/coalesced.c src/machine_regions.c src/data_cache.c src/hypercall.c
+src_SOURCES += src/vm_regions.c src/coalesced.c src/machine_regions.c src/machine_page.c src/data_cache.c src/hypercall.c
 src_SOURCES += $(addprefix src/bench/,bench.c report.c guest_lines.c facts.c print.c json_write.c \
     json_read.c floor.c vmm.c vmm_measure.c session.c picture.c)
 devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \

@@ -352,7 +352,8 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
         !open_socket(machine, choice, &socket, error))
         return false;
     resources.host_socket = socket.path ? &socket : NULL;
-    machine_regions_init(regions, &machine->regions_environment, resources.irq);
+    machine_regions_init(regions, &machine->regions_environment, &entry->irqs[0],
+                         entry->place.base);
     entry->device = choice->class->create(&resources, error);
     if (!entry->device) {
         release(machine, machine->device_count);
@@ -376,6 +377,7 @@ bool machine_create_devices(struct machine *machine, struct error *error)
     machine->regions_environment = (struct machine_regions_environment){
         .vm = &machine->vm,
         .coalesced = &machine->coalesced,
+        .pages = &machine->pages,
         .events = &machine->events,
         .log = machine->log,
     };
@@ -404,6 +406,7 @@ void machine_destroy_devices(struct machine *machine)
         device->ops->destroy(device);
         release(machine, machine->device_count);
     }
+    machine_pages_finish(&machine->pages);
     machine_irqchip_destroy(machine);
 }
 

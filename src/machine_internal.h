@@ -69,6 +69,7 @@ struct machine {
     struct machine_device *devices;  /* the nth is of the nth choice */
     struct machine_regions *regions; /* of the nth device */
     struct machine_regions_environment regions_environment;
+    struct machine_pages pages;      /* that devices share */
     struct unix_listener *listeners; /* of the nth device */
     size_t device_count;
     uint32_t spi_count;   /* up to the last that a device has */

@@ -4,10 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-#include "data_cache.h"
 
 enum { NO_FILE = -1 };
 
@@ -63,28 +60,57 @@ static void add_page(struct device_regions *regions, uint64_t offset, bool on)
 {
     struct machine_regions *self = of(regions);
 
-    assert(!self->wants_page && offset % DEVICE_REGION_PAGE_BYTES == 0);
-    self->wants_page = true;
+    assert(!self->page && offset % DEVICE_REGION_PAGE_BYTES == 0);
+    self->page = &self->own_page;
+    machine_page_init(self->page, self->base); /* where that is, apply() says */
     self->page_offset = offset;
     self->starts_with_page = on;
 }
 
-static void *page(struct device_regions *regions)
+static void add_part(struct device_regions *regions, size_t size_bytes)
 {
     struct machine_regions *self = of(regions);
 
-    if (!self->page_memory) {
-        void *memory = mmap(NULL, DEVICE_REGION_PAGE_BYTES, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert(!self->page && self->base.value != 0);
+    self->page = machine_pages_at(self->environment->pages, self->base);
+    self->page_offset = self->base.value - self->page->base.value;
+    assert(self->page_offset + size_bytes <= DEVICE_REGION_PAGE_BYTES);
+}
 
-        if (memory == MAP_FAILED)
-            return NULL;
-        /* A child that shared it would have the guest see a copy. */
-        (void)madvise(memory, DEVICE_REGION_PAGE_BYTES, MADV_DONTFORK);
-        self->page_memory = memory;
-        self->page.host = memory;
-    }
-    return self->page_memory;
+static void add_sink(struct device_regions *regions, uint64_t offset, enum access_width width,
+                     uint64_t value)
+{
+    struct machine_regions *self = of(regions);
+
+    assert(!self->wants_sink);
+    self->wants_sink = true;
+    self->sink = (struct vm_doorbell){
+        .address = GPA(offset), /* until apply() says of what */
+        .width = width,
+        .match = true,
+        .value = value,
+        .event_fd = NO_FILE,
+    };
+}
+
+static bool is_shared(const struct machine_regions *self)
+{
+    return self->page != &self->own_page;
+}
+
+static void *page(struct device_regions *regions)
+{
+    const struct machine_regions *self = of(regions);
+    char *memory = machine_page_memory(self->page);
+
+    return memory && is_shared(self) ? memory + self->page_offset : memory;
+}
+
+static bool make_event(int *event_fd, struct error *error)
+{
+    if (*event_fd == NO_FILE)
+        *event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return *event_fd >= 0 || error_set(error, ERROR_HOST, errno, "eventfd failed");
 }
 
 /* ---- doorbells ---- */
@@ -114,20 +140,35 @@ static bool apply_doorbells(struct machine_regions *self, struct error *error)
     return true;
 }
 
+/* KVM listens to irq_event from here on, if it can. */
+static bool listen_to_irq(struct machine_regions *self, struct error *error)
+{
+    const struct vm *vm = self->environment->vm;
+    uint64_t left_over;
+
+    if (self->irq_is_listened_to || !self->kernel_gic || !vm_can(vm, VM_CAN_IRQFD))
+        return true;
+    if (!make_event(&self->irq_event, error))
+        return false;
+    /* What came while no VM listened isn't this guest's. */
+    (void)!read(self->irq_event, &left_over, sizeof(left_over));
+    if (!vm_add_irqfd(vm, self->irq->wire.intid, self->irq_event, VM_NO_RESAMPLE, error))
+        return false;
+    self->irq_is_listened_to = true;
+    return true;
+}
+
 /* One eventfd that KVM signals and listens to: the write never leaves the kernel. */
 static bool apply_loopback(struct machine_regions *self, struct error *error)
 {
-    const struct vm *vm = self->environment->vm;
-
-    if (!self->wants_loopback || !self->kernel_gic || !vm_can(vm, VM_CAN_IOEVENTFD) ||
-        !vm_can(vm, VM_CAN_IRQFD))
+    if (!self->wants_loopback || !vm_can(self->environment->vm, VM_CAN_IOEVENTFD))
         return true;
-    if (self->loopback.event_fd == NO_FILE)
-        self->loopback.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->loopback.event_fd < 0)
-        return error_set(error, ERROR_HOST, errno, "eventfd failed");
-    if (!vm_add_irqfd(vm, self->irq->intid, self->loopback.event_fd, VM_NO_RESAMPLE, error) ||
-        !apply_doorbell(self, &self->loopback, error))
+    if (!listen_to_irq(self, error))
+        return false;
+    if (!self->irq_is_listened_to)
+        return true;
+    self->loopback.event_fd = self->irq_event;
+    if (!apply_doorbell(self, &self->loopback, error))
         return false;
     self->granted |= DEVICE_REGION_LOOPBACK;
     return true;
@@ -150,7 +191,23 @@ static bool raise_by_event(struct device_regions *regions)
     const uint64_t one = 1;
 
     return (self->granted & DEVICE_REGION_LOOPBACK) &&
-           write(self->loopback.event_fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+           write(self->irq_event, &one, sizeof(one)) == (ssize_t)sizeof(one);
+}
+
+static bool connect_irq(struct device_regions *regions)
+{
+    struct machine_regions *self = of(regions);
+    struct error error = {0};
+
+    if (!self->attached)
+        return false;
+    if (!listen_to_irq(self, &error))
+        log_line(self->environment->log, LOG_WARNING, "%s", error.message);
+    if (!self->irq_is_listened_to)
+        return false;
+    irq_watch_set_event(self->irq, self->irq_event);
+    self->granted |= DEVICE_REGION_IRQ;
+    return true;
 }
 
 /* What fails goes on to exit, and isn't tried again. */
@@ -167,7 +224,10 @@ static void connect(struct device_regions *regions)
 
 static unsigned granted(const struct device_regions *regions)
 {
-    return of((struct device_regions *)regions)->granted;
+    const struct machine_regions *self = of((struct device_regions *)regions);
+
+    return self->granted |
+           (self->page && atomic_load(&self->page->present) ? DEVICE_REGION_PAGE : 0U);
 }
 
 /*
@@ -201,15 +261,44 @@ static bool set_page(struct device_regions *regions, bool on)
     const struct machine_regions_environment *environment = self->environment;
     struct error error = {0};
 
-    if (on == self->page.present)
+    if (on == self->wants_page_now)
         return true;
     if (!self->attached || !vm_can(environment->vm, VM_CAN_READONLY_PAGE) || !page(regions))
         return false;
-    if (!vm_page_set_present(environment->vm, &self->page, on, &error)) {
+    if (!machine_page_want(self->page, environment->vm, on, &error)) {
         log_line(environment->log, LOG_WARNING, "%s", error.message);
         return false;
     }
-    self->granted |= DEVICE_REGION_PAGE;
+    self->wants_page_now = on;
+    return true;
+}
+
+static bool switch_sink(struct machine_regions *self, bool on, struct error *error)
+{
+    const struct vm *vm = self->environment->vm;
+
+    if (!make_event(&self->sink.event_fd, error))
+        return false;
+    struct vm_doorbell sink = self->sink;
+    sink.address = gpa_add(self->base, sink.address.value);
+    return on ? vm_add_ioeventfd(vm, &sink, error) : vm_remove_ioeventfd(vm, &sink, error);
+}
+
+static bool set_sink(struct device_regions *regions, bool on)
+{
+    struct machine_regions *self = of(regions);
+    struct error error = {0};
+
+    if (on == self->sink_is_on)
+        return true;
+    if (!self->attached || !vm_can(self->environment->vm, VM_CAN_IOEVENTFD))
+        return false;
+    if (!switch_sink(self, on, &error)) {
+        log_line(self->environment->log, LOG_WARNING, "%s", error.message);
+        return false;
+    }
+    self->sink_is_on = on;
+    self->granted |= DEVICE_REGION_SINK;
     return true;
 }
 
@@ -217,8 +306,8 @@ static void page_changed(struct device_regions *regions, size_t offset, size_t s
 {
     const struct machine_regions *self = of(regions);
 
-    if (self->page.present)
-        data_cache_clean((const char *)self->page_memory + offset, size_bytes);
+    machine_page_changed(self->page, offset + (is_shared(self) ? self->page_offset : 0),
+                         size_bytes);
 }
 
 static void drain(struct device_regions *regions)
@@ -243,26 +332,37 @@ static const struct device_regions_ops regions_ops = {
     .page_changed = page_changed,
     .drain = drain,
     .add_doorbell_of = add_doorbell_of,
+    .add_sink = add_sink,
+    .add_part = add_part,
+    .set_sink = set_sink,
+    .connect_irq = connect_irq,
 };
 
 void machine_regions_init(struct machine_regions *regions,
                           const struct machine_regions_environment *environment,
-                          const struct irq_line *irq)
+                          struct irq_watch *irq, gpa_t base)
 {
     *regions = (struct machine_regions){
         .regions = {.ops = &regions_ops},
         .environment = environment,
         .irq = irq,
-        .loopback = {.event_fd = NO_FILE},
+        .base = base,
+        .irq_event = NO_FILE,
+        .sink = {.event_fd = NO_FILE},
     };
 }
 
 void machine_regions_finish(struct machine_regions *regions)
 {
-    if (regions->page_memory)
-        (void)munmap(regions->page_memory, DEVICE_REGION_PAGE_BYTES);
-    if (regions->wants_loopback && regions->loopback.event_fd != NO_FILE)
-        (void)close(regions->loopback.event_fd);
+    if (!regions->environment)
+        return;
+    if (regions->page == &regions->own_page)
+        machine_page_finish(&regions->own_page);
+    if (regions->irq_event != NO_FILE)
+        (void)close(regions->irq_event);
+    if (regions->sink.event_fd != NO_FILE)
+        (void)close(regions->sink.event_fd);
+    *regions = (struct machine_regions){0};
 }
 
 bool machine_regions_apply(struct machine_regions *regions, gpa_t base, bool kernel_gic,
@@ -273,9 +373,10 @@ bool machine_regions_apply(struct machine_regions *regions, gpa_t base, bool ker
     regions->attached = !events_wanted(regions->environment->events, EVENT_MMIO);
     if (!regions->attached)
         return true;
-    if (regions->wants_page)
-        vm_page_init(regions->environment->vm, &regions->page, gpa_add(base, regions->page_offset),
-                     regions->page_memory);
+    if (regions->page == &regions->own_page)
+        regions->own_page.base = gpa_add(base, regions->page_offset);
+    if (regions->page)
+        machine_page_attach(regions->page, regions->environment->vm);
     if (regions->starts_coalesced)
         (void)set_coalesced(&regions->regions, true);
     if (regions->starts_with_page)
@@ -289,5 +390,11 @@ void machine_regions_forget(struct machine_regions *regions)
     regions->connected = false;
     regions->granted = 0;
     regions->is_coalesced = false;
-    regions->page.present = false;
+    regions->irq_is_listened_to = false;
+    regions->sink_is_on = false;
+    regions->wants_page_now = false;
+    if (regions->page)
+        machine_page_forget(regions->page);
+    if (regions->irq)
+        irq_watch_set_event(regions->irq, IRQ_NO_EVENT);
 }

@@ -15,9 +15,10 @@
 #include "armlet/error.h"
 #include "armlet/events.h"
 #include "armlet/gpa.h"
-#include "armlet/irq.h"
 #include "armlet/log.h"
 #include "coalesced.h"
+#include "irq_watch.h"
+#include "machine_page.h"
 #include "vm.h"
 #include "vm_regions.h"
 
@@ -25,6 +26,7 @@
 struct machine_regions_environment {
     struct vm *vm;
     struct coalesced *coalesced;
+    struct machine_pages *pages;
     const struct event_hub *events;
     struct log *log;
 };
@@ -40,33 +42,40 @@ struct machine_doorbell {
 struct machine_regions {
     struct device_regions regions; /* what the device is lent */
     const struct machine_regions_environment *environment;
-    const struct irq_line *irq; /* what a loopback raises */
-    gpa_t base;                 /* of the device, from machine_regions_apply() on */
-    bool attached;              /* there is a VM */
-    bool kernel_gic;            /* its GIC is KVM's */
-    bool defers_doorbells;      /* until the device says so */
-    bool connected;             /* doorbells and loopback were asked for from the VM */
-    unsigned granted;           /* mask of enum device_region_kind */
+    struct irq_watch *irq; /* irq[0] */
+    gpa_t base;            /* of the device: from machine_regions_apply() on, or the memory map's */
+    bool attached;         /* there is a VM */
+    bool kernel_gic;       /* its GIC is KVM's */
+    bool defers_doorbells; /* until the device says so */
+    bool connected;        /* doorbells and loopback were asked for from the VM */
+    unsigned granted;      /* mask of enum device_region_kind, but for the page */
+
+    int irq_event; /* that raises irq[0], when listened to; ours; IRQ_NO_EVENT: not made yet */
+    bool irq_is_listened_to;
 
     struct machine_doorbell doorbells[DEVICE_REGION_DOORBELLS];
     size_t doorbell_count;
 
     bool wants_loopback;
-    struct machine_doorbell loopback; /* its event_fd is ours */
+    struct machine_doorbell loopback; /* of irq_event */
+
+    bool wants_sink, sink_is_on;
+    struct vm_doorbell sink; /* its event_fd is ours, and nobody reads it */
 
     bool wants_coalesced, starts_coalesced, is_coalesced;
     uint64_t coalesced_offset;
     uint32_t coalesced_bytes;
 
-    bool wants_page, starts_with_page;
-    uint64_t page_offset;
-    void *page_memory; /* NULL: not made yet */
-    struct vm_page page;
+    bool starts_with_page, wants_page_now;
+    uint64_t page_offset;      /* from the device's base; of a part: from the page's */
+    struct machine_page *page; /* NULL: it didn't ask for one */
+    struct machine_page own_page;
 };
 
+/* `base` is where the memory map has the device, if it does: only there pages can be shared. */
 void machine_regions_init(struct machine_regions *regions,
                           const struct machine_regions_environment *environment,
-                          const struct irq_line *irq);
+                          struct irq_watch *irq, gpa_t base);
 /* Allowed on zeroed memory. The device is gone. */
 void machine_regions_finish(struct machine_regions *regions);
 

@@ -22,20 +22,33 @@ bool vm_can(const struct vm *vm, enum vm_ability ability)
     return kvm_check_extension(vm->fd, capabilities[ability]) > 0;
 }
 
-bool vm_add_ioeventfd(const struct vm *vm, const struct vm_doorbell *doorbell, struct error *error)
+static bool set_ioeventfd(const struct vm *vm, const struct vm_doorbell *doorbell, uint32_t flags,
+                          struct error *error)
 {
     const struct kvm_ioeventfd request = {
         .datamatch = doorbell->match ? doorbell->value : 0,
         .addr = doorbell->address.value,
         .len = doorbell->width,
         .fd = doorbell->event_fd,
-        .flags = doorbell->match ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0,
+        .flags = flags | (doorbell->match ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
     };
 
     if (kvm_ioctl(vm->fd, KVM_IOEVENTFD, &request, "KVM_IOEVENTFD", error))
         return true;
-    return error_add_context(error, "cannot place a doorbell at 0x%" PRIx64,
+    return error_add_context(error, "cannot %s a doorbell at 0x%" PRIx64,
+                             flags & KVM_IOEVENTFD_FLAG_DEASSIGN ? "remove" : "place",
                              doorbell->address.value);
+}
+
+bool vm_add_ioeventfd(const struct vm *vm, const struct vm_doorbell *doorbell, struct error *error)
+{
+    return set_ioeventfd(vm, doorbell, 0, error);
+}
+
+bool vm_remove_ioeventfd(const struct vm *vm, const struct vm_doorbell *doorbell,
+                         struct error *error)
+{
+    return set_ioeventfd(vm, doorbell, KVM_IOEVENTFD_FLAG_DEASSIGN, error);
 }
 
 bool vm_add_irqfd(const struct vm *vm, uint32_t intid, int event_fd, int resample_fd,

@@ -42,6 +42,9 @@ struct vm_doorbell {
 
 bool vm_add_ioeventfd(const struct vm *vm, const struct vm_doorbell *doorbell,
                       struct error *error) WARN_UNUSED;
+/* Takes away one that was added, with the same fields. */
+bool vm_remove_ioeventfd(const struct vm *vm, const struct vm_doorbell *doorbell,
+                         struct error *error) WARN_UNUSED;
 
 enum { VM_NO_RESAMPLE = -1 };
 

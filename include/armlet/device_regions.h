@@ -6,7 +6,7 @@
  * grants it at each power-on as far as the host can. A device implements all of it in `read` and
  * `write` too, to the same effect: that is what guests get where the host can't, at accesses of
  * another width, and whenever a region is switched off. Each device may have a few doorbells, one
- * loopback, one range of coalesced writes and one page.
+ * loopback, one sink, one range of coalesced writes, and one page or a part of one.
  *
  * Every function allows NULL for `regions`, and does nothing then.
  *
@@ -30,7 +30,9 @@ enum device_region_kind {
     DEVICE_REGION_DOORBELL = 1U << 0,
     DEVICE_REGION_COALESCED = 1U << 1,
     DEVICE_REGION_LOOPBACK = 1U << 2,
-    DEVICE_REGION_PAGE = 1U << 3,
+    DEVICE_REGION_PAGE = 1U << 3, /* shared: also if another device switched it on */
+    DEVICE_REGION_SINK = 1U << 4,
+    DEVICE_REGION_IRQ = 1U << 5,
 };
 
 enum { DEVICE_REGION_DOORBELLS = 16, DEVICE_REGION_PAGE_BYTES = 4096 };
@@ -53,6 +55,11 @@ struct device_regions_ops {
     void (*drain)(struct device_regions *regions);
     void (*add_doorbell_of)(struct device_regions *regions, uint64_t offset,
                             enum access_width width, uint64_t value, int event_fd);
+    void (*add_sink)(struct device_regions *regions, uint64_t offset, enum access_width width,
+                     uint64_t value);
+    void (*add_part)(struct device_regions *regions, size_t size_bytes);
+    bool (*set_sink)(struct device_regions *regions, bool on);
+    bool (*connect_irq)(struct device_regions *regions);
 };
 
 struct device_regions {
@@ -107,6 +114,26 @@ static inline void device_regions_add_page(struct device_regions *regions, uint6
 }
 
 /*
+ * Instead of a page, for a device smaller than one: guests read its size_bytes from
+ * device_regions_page(), which are a part of a page. While that page is on, for this or another
+ * device, all devices in it are read from it; so each keeps its part true from create on, and
+ * always. It is off after power-on.
+ */
+static inline void device_regions_add_part(struct device_regions *regions, size_t size_bytes)
+{
+    if (regions)
+        regions->ops->add_part(regions, size_bytes);
+}
+
+/* Writes of this value, width and offset do nothing while the sink is on; it is off at first. */
+static inline void device_regions_add_sink(struct device_regions *regions, uint64_t offset,
+                                           enum access_width width, uint64_t value)
+{
+    if (regions)
+        regions->ops->add_sink(regions, offset, width, value);
+}
+
+/*
  * Doorbells and loopback are not there after power-on, but from device_regions_connect() on: the
  * more there are, the longer KVM looks for the one that any exit is for.
  */
@@ -130,8 +157,18 @@ static inline bool device_regions_raise(struct device_regions *regions)
 }
 
 /*
- * The page's DEVICE_REGION_PAGE_BYTES, zeros at first; NULL if the host has no memory for it. They
- * are made at the first call, in create or later, and live as long as the machine.
+ * irq_line_pulse() of irq[0] is an event for KVM from now on (KVM_IRQFD), which costs half of what
+ * two levels do. One of the switches. False: it goes on by levels.
+ */
+static inline bool device_regions_connect_irq(struct device_regions *regions)
+{
+    return regions ? regions->ops->connect_irq(regions) : false;
+}
+
+/*
+ * The page's DEVICE_REGION_PAGE_BYTES, or those of the part, zeros at first; NULL if the host has
+ * no memory for it. They are made at the first call, in create or later, and live as long as the
+ * machine.
  */
 static inline void *device_regions_page(struct device_regions *regions)
 {
@@ -160,6 +197,12 @@ static inline bool device_regions_set_coalesced(struct device_regions *regions, 
 static inline bool device_regions_set_page(struct device_regions *regions, bool on)
 {
     return regions ? regions->ops->set_page(regions, on) : !on;
+}
+
+/* Switches the sink; a few microseconds. False: as for the page. */
+static inline bool device_regions_set_sink(struct device_regions *regions, bool on)
+{
+    return regions ? regions->ops->set_sink(regions, on) : !on;
 }
 
 /* To be called after the page's memory was written, for guests that read around the caches. */

@@ -80,7 +80,8 @@ static unsigned granted(const struct device_regions *regions)
 {
     const struct fake_regions *fake = of((struct device_regions *)regions);
 
-    return (fake->coalesced ? DEVICE_REGION_COALESCED : 0U) |
+    return (fake->sink ? DEVICE_REGION_SINK : 0U) |
+           (fake->coalesced ? DEVICE_REGION_COALESCED : 0U) |
            (fake->page_on ? DEVICE_REGION_PAGE : 0U);
 }
 
@@ -120,6 +121,32 @@ static void drain(struct device_regions *regions)
         fake->on_drain(fake->context);
 }
 
+static void add_sink(struct device_regions *regions, uint64_t offset, enum access_width width,
+                     uint64_t value)
+{
+    struct fake_regions *fake = of(regions);
+
+    fake->sink_offset = offset;
+    fake->sink_width = width;
+    fake->sink_value = value;
+}
+
+static void add_part(struct device_regions *regions, size_t size_bytes)
+{
+    of(regions)->part_bytes = size_bytes;
+}
+
+static bool set_sink(struct device_regions *regions, bool on)
+{
+    return set(of(regions), &of(regions)->sink, on);
+}
+
+static bool connect_irq(struct device_regions *regions)
+{
+    of(regions)->irq_connected |= !of(regions)->incapable;
+    return of(regions)->irq_connected;
+}
+
 void fake_regions_init(struct fake_regions *fake)
 {
     static const struct device_regions_ops ops = {
@@ -137,6 +164,10 @@ void fake_regions_init(struct fake_regions *fake)
         .page_changed = page_changed,
         .drain = drain,
         .add_doorbell_of = add_doorbell_of,
+        .add_sink = add_sink,
+        .add_part = add_part,
+        .set_sink = set_sink,
+        .connect_irq = connect_irq,
     };
 
     *fake = (struct fake_regions){.regions = {.ops = &ops}};

@@ -22,8 +22,13 @@ struct fake_regions {
     uint64_t coalesced_offset;
     uint32_t coalesced_bytes;
     uint64_t page_offset;
+    size_t part_bytes; /* 0: it isn't a part */
+    uint64_t sink_offset, sink_value;
+    enum access_width sink_width;
     bool coalesced; /* how it is */
     bool page_on;
+    bool sink;
+    bool irq_connected;
     bool deferred; /* doorbells and loopback wait */
     unsigned connects;
     bool raises_by_event; /* set by the test: as with a loopback */

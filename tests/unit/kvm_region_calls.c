@@ -59,12 +59,31 @@ int fake_kvm_set_memory(struct fake_kvm *fake, const struct object *object, uint
 
 /* ---- events ---- */
 
+static bool same_doorbell(const struct kvm_ioeventfd *one, const struct kvm_ioeventfd *other)
+{
+    return one->addr == other->addr && one->len == other->len && one->fd == other->fd &&
+           one->datamatch == other->datamatch &&
+           one->flags == (other->flags & ~(uint32_t)KVM_IOEVENTFD_FLAG_DEASSIGN);
+}
+
+static int remove_ioeventfd(struct fake_vm *vm, const struct kvm_ioeventfd *request)
+{
+    for (size_t i = 0; i < vm->doorbell_count; i++)
+        if (same_doorbell(&vm->doorbells[i], request)) {
+            vm->doorbells[i] = vm->doorbells[--vm->doorbell_count];
+            return 0;
+        }
+    return -ENOENT;
+}
+
 int fake_kvm_ioeventfd(struct fake_kvm *fake, const struct object *object, uintptr_t argument)
 {
     const struct kvm_ioeventfd *request = (const void *)argument;
     struct fake_vm *vm = &fake->vm;
 
     (void)object;
+    if (request->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
+        return remove_ioeventfd(vm, request);
     if (request->flags & ~(uint32_t)KVM_IOEVENTFD_FLAG_DATAMATCH ||
         (request->len != 1 && request->len != 2 && request->len != 4 && request->len != 8))
         return -EINVAL;

@@ -27,14 +27,16 @@ static struct bus bus;
 static struct coalesced coalesced;
 static struct event_hub events;
 static struct log log_of_test;
-static struct irq_line irq = {.intid = INTID};
+static struct irq_watch irq;
+static struct irq_line line;
+static struct machine_pages pages;
 static struct machine_regions machine_regions;
 static struct device_regions *regions;
 static _Alignas(4096) uint8_t run_area[FAKE_KVM_RUN_BYTES];
 static int doorbell_fd;
 
 static const struct machine_regions_environment environment = {
-    .vm = &vm, .coalesced = &coalesced, .events = &events, .log = &log_of_test};
+    .vm = &vm, .coalesced = &coalesced, .pages = &pages, .events = &events, .log = &log_of_test};
 
 static void setup(void)
 {
@@ -47,7 +49,9 @@ static void setup(void)
     log_of_test = (struct log){.fd = -1};
     coalesced_init(&coalesced, &bus);
     doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    machine_regions_init(&machine_regions, &environment, &irq);
+    irq.wire = (struct irq_line){.intid = INTID};
+    irq_watch_init(&irq, &line, &events);
+    machine_regions_init(&machine_regions, &environment, &irq, GPA(0));
     regions = &machine_regions.regions;
 }
 
@@ -197,7 +201,7 @@ START_TEST(what_begins_off_costs_nothing)
     unsigned calls = fake.call_count;
     ck_assert(machine_regions_apply(&machine_regions, GPA(BASE), true, &error));
     ck_assert_uint_eq(fake.call_count, calls);
-    ck_assert(!machine_regions.page_memory);
+    ck_assert(!machine_regions.page->memory);
     ck_assert(!coalesced_pending(&coalesced));
 }
 END_TEST
@@ -300,6 +304,166 @@ START_TEST(a_switch_that_fails_stays)
 }
 END_TEST
 
+/* Two devices in one page, and one in another. */
+enum { PARTS = 3, PART_BYTES = 0x200, SINK = 0x64, SINK_VALUE = 1 };
+
+static struct machine_regions parts[PARTS];
+static struct irq_watch part_irqs[PARTS];
+
+static struct device_regions *part(int i)
+{
+    return &parts[i].regions;
+}
+
+static gpa_t part_base(int i)
+{
+    static const uint64_t bases[PARTS] = {0xa000000, 0xa000e00, 0xa001000};
+
+    return GPA(bases[i]);
+}
+
+static void make_parts(void)
+{
+    static struct irq_line lines[PARTS];
+
+    pages.count = 0;
+    for (int i = 0; i < PARTS; i++) {
+        part_irqs[i].wire = (struct irq_line){.intid = (uint32_t)(48 + i)};
+        irq_watch_init(&part_irqs[i], &lines[i], &events);
+        machine_regions_init(&parts[i], &environment, &part_irqs[i], part_base(i));
+        device_regions_add_part(part(i), PART_BYTES);
+        device_regions_add_sink(part(i), SINK, ACCESS_32_BIT, SINK_VALUE);
+    }
+}
+
+static void power_parts(bool on, bool kernel_gic)
+{
+    struct error error = {0};
+
+    if (on)
+        check_power_on(kernel_gic);
+    for (int i = 0; i < PARTS; i++)
+        if (on)
+            ck_assert(machine_regions_apply(&parts[i], part_base(i), kernel_gic, &error));
+        else
+            machine_regions_forget(&parts[i]);
+}
+
+static void finish_parts(void)
+{
+    power_parts(false, false);
+    for (int i = 0; i < PARTS; i++)
+        machine_regions_finish(&parts[i]);
+    machine_pages_finish(&pages);
+}
+
+START_TEST(devices_share_a_page)
+{
+    make_parts();
+    uint8_t *first = device_regions_page(part(0));
+
+    ck_assert_ptr_eq(device_regions_page(part(1)), first + 0xe00);
+    ck_assert_uint_eq(pages.count, 2);
+    for (int boot = 0; boot < 2; boot++) {
+        power_parts(true, true);
+        ck_assert_uint_eq(fake.vm.slot_count, 0);
+        ck_assert(device_regions_set_page(part(1), true));
+        ck_assert(device_regions_set_page(part(0), true));
+        ck_assert_uint_eq(fake.vm.slot_count, 1);
+        ck_assert_uint_eq(fake.vm.slots[0].guest_phys_addr, 0xa000000);
+        ck_assert_uint_eq(fake.vm.slots[0].userspace_addr, (uintptr_t)first);
+        ck_assert(device_regions_set_page(part(1), false));
+        ck_assert_uint_eq(device_regions_granted(part(1)), DEVICE_REGION_PAGE); /* for the other */
+        device_regions_page_changed(part(1), 0, PART_BYTES);
+        ck_assert_uint_eq(device_regions_granted(part(2)), 0);
+        ck_assert(device_regions_set_page(part(2), true));
+        ck_assert_uint_eq(fake.vm.slot_count, 2);
+        ck_assert(device_regions_set_page(part(0), false));
+        ck_assert_uint_eq(device_regions_granted(part(1)), 0);
+        ck_assert_uint_eq(fake.vm.slot_count, 1);
+        ck_assert(device_regions_set_page(part(0), true)); /* for the next power-off */
+        power_parts(false, false);
+        ck_assert_uint_eq(device_regions_granted(part(0)), 0);
+    }
+    finish_parts();
+}
+END_TEST
+
+START_TEST(a_shared_page_that_fails_stays)
+{
+    make_parts();
+    ck_assert_ptr_nonnull(device_regions_page(part(0)));
+    power_parts(true, true);
+    fake_kvm_fail_request(&fake, KVM_SET_USER_MEMORY_REGION, 0, ENOMEM);
+    ck_assert(!device_regions_set_page(part(0), true));
+    ck_assert_uint_eq(device_regions_granted(part(0)), 0);
+    ck_assert(device_regions_set_page(part(0), true));
+    fake_kvm_fail_request(&fake, KVM_SET_USER_MEMORY_REGION, 0, ENOMEM);
+    ck_assert(!device_regions_set_page(part(0), false));
+    ck_assert_uint_eq(device_regions_granted(part(1)), DEVICE_REGION_PAGE);
+    finish_parts();
+}
+END_TEST
+
+START_TEST(a_sink_goes_both_ways)
+{
+    make_parts();
+    ck_assert(!device_regions_set_sink(part(1), true)); /* no VM yet */
+    power_parts(true, true);
+    for (int round = 0; round < 2; round++) {
+        ck_assert(device_regions_set_sink(part(1), true));
+        ck_assert(device_regions_set_sink(part(1), true));
+        ck_assert_uint_eq(fake.vm.doorbell_count, 1);
+        ck_assert_uint_eq(fake.vm.doorbells[0].addr, 0xa000e00 + SINK);
+        ck_assert_uint_eq(fake.vm.doorbells[0].len, 4);
+        ck_assert_uint_eq(fake.vm.doorbells[0].flags, KVM_IOEVENTFD_FLAG_DATAMATCH);
+        ck_assert_uint_eq(fake.vm.doorbells[0].datamatch, SINK_VALUE);
+        ck_assert(device_regions_set_sink(part(1), false));
+        ck_assert_uint_eq(fake.vm.doorbell_count, 0);
+    }
+    fake_kvm_fail_request(&fake, KVM_IOEVENTFD, 0, ENOMEM);
+    ck_assert(!device_regions_set_sink(part(1), true));
+    fake_kvm_fail_nothing(&fake);
+    fake_kvm_set_capability(&fake, KVM_CAP_IOEVENTFD, 0);
+    ck_assert(!device_regions_set_sink(part(1), true));
+    finish_parts();
+}
+END_TEST
+
+START_TEST(pulses_go_by_an_event_once_connected)
+{
+    struct irq_line *pulsed = &(struct irq_line){0};
+    uint64_t count = 0;
+
+    make_parts();
+    irq_watch_init(&part_irqs[0], pulsed, &events);
+    ck_assert(!device_regions_connect_irq(part(0)));
+    for (int boot = 1; boot <= 2; boot++) {
+        power_parts(true, true);
+        ck_assert_int_eq(irq_line_event_fd(pulsed), IRQ_NO_EVENT);
+        ck_assert(device_regions_connect_irq(part(0)));
+        ck_assert(device_regions_connect_irq(part(0)));
+        ck_assert_uint_eq(fake.vm.irqfd_count, 1);
+        ck_assert_uint_eq(fake.vm.irqfds[0].gsi, 16);
+        ck_assert_int_eq(irq_line_event_fd(pulsed), (int)fake.vm.irqfds[0].fd);
+        irq_line_pulse(pulsed);
+        ck_assert_uint_eq(part_irqs[0].raised, (unsigned)boot);
+        ck_assert_int_eq(read((int)fake.vm.irqfds[0].fd, &count, sizeof(count)), sizeof(count));
+        ck_assert_uint_eq(count, 1);
+        irq_line_pulse(pulsed); /* nobody listens any more, soon */
+        part_irqs[0].raised--;
+        power_parts(false, false);
+        ck_assert_int_eq(irq_line_event_fd(pulsed), IRQ_NO_EVENT);
+    }
+    power_parts(true, false);
+    ck_assert(!device_regions_connect_irq(part(0)));
+    power_parts(true, true);
+    fake_kvm_fail_request(&fake, KVM_IRQFD, 0, ENOMEM);
+    ck_assert(!device_regions_connect_irq(part(0)));
+    finish_parts();
+}
+END_TEST
+
 START_TEST(a_device_that_is_lent_none_gets_none)
 {
     regions = NULL;
@@ -315,6 +479,11 @@ START_TEST(a_device_that_is_lent_none_gets_none)
     ck_assert(!device_regions_raise(regions));
     device_regions_page_changed(regions, 0, 4);
     device_regions_drain(regions);
+    device_regions_add_part(regions, PART_BYTES);
+    device_regions_add_sink(regions, SINK, ACCESS_32_BIT, SINK_VALUE);
+    ck_assert(!device_regions_set_sink(regions, true));
+    ck_assert(device_regions_set_sink(regions, false));
+    ck_assert(!device_regions_connect_irq(regions));
 }
 END_TEST
 
@@ -334,6 +503,10 @@ Suite *unit_suite(void)
     tcase_add_test(tests, who_watches_accesses_sees_them_all);
     tcase_add_test(tests, switches_go_both_ways);
     tcase_add_test(tests, a_switch_that_fails_stays);
+    tcase_add_test(tests, devices_share_a_page);
+    tcase_add_test(tests, a_shared_page_that_fails_stays);
+    tcase_add_test(tests, a_sink_goes_both_ways);
+    tcase_add_test(tests, pulses_go_by_an_event_once_connected);
     tcase_add_test(tests, a_device_that_is_lent_none_gets_none);
     suite_add_tcase(suite, tests);
     return suite;

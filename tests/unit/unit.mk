@@ -112,7 +112,7 @@ unit_doctor      := src/json src/doctor src/doctor_host src/doctor_kvm src/docto
 unit_kvm  := src/kvm src/vcpu_features src/error $(fake_kvm_objects) tests/unit/kvm_failures
 unit_vm   := $(unit_kvm) src/vm src/guest_memory
 unit_machine_regions := $(sort $(unit_vm) $(events_objects)) src/vm_regions src/coalesced src/bus src/arena src/log \
-    src/machine_regions tests/unit/fake_data_cache
+    src/machine_regions src/machine_page src/irq_watch tests/unit/fake_data_cache
 unit_vm_regions := $(filter-out src/error,$(unit_vm)) src/vm_regions src/coalesced src/bus src/arena src/log \
     $(events_objects)
 unit_vgic := $(unit_vm) src/vgic src/memory_map
@@ -138,7 +138,7 @@ unit_machine := $(sort $(vcpu_objects) $(gicv2_objects) src/machine_irqchip $(op
     src/machine_watch src/irq_watch src/machine_stats $(stats_objects) src/svg \
     src/plugin src/plugin_guard src/plugin_path src/plugin_static src/trace src/trace_json \
     src/machine_plan src/machine_fdt src/boot src/memory_backing $(builtin_objects) \
-    devices/wall_clock devices/monotonic_clock src/machine_regions tests/unit/fake_data_cache \
+    devices/wall_clock devices/monotonic_clock src/machine_regions src/machine_page tests/unit/fake_data_cache \
     tests/unit/kvm_machine tests/unit/kvm_machine_boot)
 unit_machine_timers  := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_stats := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
