@@ -74,7 +74,7 @@ devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/pl011.c devices/pl011_registers.c devices/pl031.c devices/pl061.c \
     devices/sp804.c devices/sp805.c devices/timer_mmio.c devices/gicv2m.c
 devices_SOURCES += devices/testdev.c devices/pl011_fast.c
-devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_worker.c \
+devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_worker.c devices/virtio_fast.c \
     devices/virtio_rng.c devices/virtio_blk.c devices/virtio_blk_request.c devices/disk_image.c \
     devices/disk_uring.c devices/disk_threads.c devices/rate_limit.c
 src_SOURCES += src/guest_command.c src/kernel_modules.c src/cpio.c
@@ -217,7 +217,7 @@ HARNESS_SOURCES += tests/guest/cases_timers.c
 HARNESS_SOURCES += tests/guest/cases_plugin.c
 HARNESS_SOURCES += tests/guest/cases_bench.c
 HARNESS_SOURCES += tests/guest/cases_trace.c tests/guest/trace_check.c
-HARNESS_SOURCES += tests/guest/cases_virtio.c
+HARNESS_SOURCES += tests/guest/cases_virtio.c tests/guest/cases_virtio_exits.c
 HARNESS_SOURCES += tests/guest/cases_balloon.c
 HARNESS_SOURCES += tests/guest/cases_vsock.c tests/guest/stream_check.c
 HARNESS_SOURCES += tests/guest/cases_share.c tests/guest/cases_console.c
@@ -293,12 +293,12 @@ fuzz_virtqueue := devices/virtqueue src/guest_memory
 fuzz_virtio_blk := tests/fuzz/virtio_fuzz $(filter-out devices/virtio_rng,$(virtio_objects)) $(property_objects) src/log \
     src/guest_memory devices/monotonic_clock tests/unit/fake_irq tests/unit/fake_event_loop \
     tests/unit/fake_fdt_writer
-fuzz_virtio_net := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker $(net_objects) \
+fuzz_virtio_net := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast $(net_objects) \
     devices/rate_limit devices/monotonic_clock $(property_objects) src/log src/guest_memory \
     tests/unit/fake_irq tests/unit/fake_event_loop tests/unit/fake_fdt_writer
-fuzz_virtio_vsock := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker $(vsock_objects) \
+fuzz_virtio_vsock := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast $(vsock_objects) \
     $(property_objects) src/log src/guest_memory tests/unit/fake_irq tests/unit/fake_fdt_writer
-fuzz_virtio_balloon := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker \
+fuzz_virtio_balloon := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast \
     $(balloon_objects) $(property_objects) src/log src/guest_memory tests/unit/fake_irq \
     tests/unit/fake_event_loop tests/unit/fake_fdt_writer
 fuzz_timers  := devices/sp804 devices/sp805 devices/timer_mmio devices/timer_alarm devices/primecell \

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 
 #include "armlet/device.h"
+#include "virtio_fast.h"
 #include "virtqueue.h"
 
 enum virtio_device_id {
@@ -125,9 +126,9 @@ struct virtio {
 
     /* Lock order: work, then lock. */
     pthread_mutex_t work; /* guards queues, active, features; the worker holds it at work */
-    pthread_mutex_t lock; /* guards regs, and the level that was driven on irq */
+    pthread_mutex_t lock; /* guards regs, and what was driven on irq */
     struct virtio_registers regs;
-    bool irq_level;
+    struct virtio_fast fast;
     uint32_t config_generation; /* guarded by lock, too */
 
     struct virtqueue queues[VIRTIO_MOST_QUEUES];
@@ -184,6 +185,17 @@ void virtio_signal(struct virtio *virtio, uint32_t queue);
 
 /* The device can't go on until it is reset (2.1.2), and the log says why. With `work` held. */
 void virtio_give_up(struct virtio *virtio, const char *why);
+
+/*
+ * For queues that the host's kernel serves (vhost): the eventfd that notifies the driver of used
+ * buffers from now on, to the next reset; or IRQ_NO_EVENT: signal them by virtio_notify(). The
+ * driver has to have configured its interrupt as edge-triggered, as the tree says. In an answer to
+ * DRIVER_OK, on the vCPU's thread, without `lock`.
+ */
+int virtio_event_fd(struct virtio *virtio);
+
+/* Notifies the driver of used buffers, of queues that something else than the worker serves. */
+void virtio_notify(struct virtio *virtio);
 
 /* The configuration space was changed, and the driver is to know (2.5). Any thread, no lock held.
  */

@@ -40,23 +40,24 @@ static void note_bad_access(struct virtio *virtio, enum access_kind kind, uint64
 
 /* ---- interrupts ---- */
 
-/* The line is high while there is a cause. The caller holds `lock`. */
-static void update_irq(struct virtio *virtio)
-{
-    bool level = virtio->regs.interrupt_status != 0;
-
-    if (level != virtio->irq_level) {
-        virtio->irq_level = level;
-        irq_line_set(virtio->irq, level);
-    }
-}
-
 void virtio_interrupt(struct virtio *virtio, uint32_t causes)
 {
     (void)pthread_mutex_lock(&virtio->lock);
-    virtio->regs.interrupt_status |= causes;
-    update_irq(virtio);
+    virtio_fast_raise(virtio, causes);
     (void)pthread_mutex_unlock(&virtio->lock);
+}
+
+void virtio_notify(struct virtio *virtio)
+{
+    virtio_interrupt(virtio, VIRTIO_INTERRUPT_USED_BUFFER);
+}
+
+int virtio_event_fd(struct virtio *virtio)
+{
+    (void)pthread_mutex_lock(&virtio->lock);
+    int event_fd = virtio_fast_direct(virtio);
+    (void)pthread_mutex_unlock(&virtio->lock);
+    return event_fd;
 }
 
 void virtio_config_changed(struct virtio *virtio)
@@ -64,6 +65,7 @@ void virtio_config_changed(struct virtio *virtio)
     (void)pthread_mutex_lock(&virtio->lock);
     bool runs = virtio->regs.status & VIRTIO_STATUS_DRIVER_OK;
     virtio->config_generation++;
+    virtio_fast_show(virtio);
     (void)pthread_mutex_unlock(&virtio->lock);
     if (runs)
         virtio_interrupt(virtio, VIRTIO_INTERRUPT_CONFIG);
@@ -89,6 +91,7 @@ static void ask_for_reset(struct virtio *virtio, const char *what, const char *w
         log_line(virtio->log, LOG_WARNING, "%s: %s: %s", virtio->model->name, what, why);
     (void)pthread_mutex_lock(&virtio->lock);
     virtio->regs.status |= VIRTIO_STATUS_NEEDS_RESET;
+    virtio_fast_show(virtio);
     (void)pthread_mutex_unlock(&virtio->lock);
     virtio_interrupt(virtio, VIRTIO_INTERRUPT_CONFIG);
 }
@@ -111,7 +114,7 @@ static void reset(struct virtio *virtio)
     virtio->features = 0;
     (void)pthread_mutex_lock(&virtio->lock);
     virtio->regs = (struct virtio_registers){0};
-    update_irq(virtio);
+    virtio_fast_reset(virtio);
     (void)pthread_mutex_unlock(&virtio->lock);
     if (virtio->model->reset)
         virtio->model->reset(virtio);
@@ -181,6 +184,7 @@ static void write_status(struct virtio *virtio, uint32_t value)
         uint32_t allowed = allowed_status(virtio, set);
 
         virtio->regs.status |= allowed;
+        virtio_fast_show(virtio);
         const struct virtio_registers regs = virtio->regs;
         (void)pthread_mutex_unlock(&virtio->lock);
         if (allowed != set)
@@ -216,6 +220,7 @@ static bool write_queue_ready(struct virtio *virtio, uint32_t value)
         queue->ready = value & 1;
         good = true;
         stopped = !queue->ready;
+        virtio_fast_show(virtio);
     }
     uint32_t index = virtio->regs.queue_select;
     (void)pthread_mutex_unlock(&virtio->lock);
@@ -291,8 +296,7 @@ static bool write_register(struct virtio *virtio, uint64_t offset, uint32_t valu
         regs->queue_select = value;
         return true;
     case VIRTIO_MMIO_INTERRUPT_ACK:
-        regs->interrupt_status &= ~value;
-        update_irq(virtio);
+        virtio_fast_acknowledge(virtio, value);
         return true;
     case VIRTIO_MMIO_SHM_SEL: /* there are no regions to select */
         return true;
@@ -309,6 +313,7 @@ static bool write_config(struct virtio *virtio, uint64_t offset, enum access_wid
     (void)pthread_mutex_lock(&virtio->lock);
     for (unsigned i = 0; good && i < (unsigned)width; i++)
         good = virtio->model->write_config(virtio, offset + i, (uint8_t)(value >> (8 * i)));
+    virtio_fast_show(virtio);
     (void)pthread_mutex_unlock(&virtio->lock);
     return good;
 }
@@ -339,6 +344,7 @@ static void virtio_write(struct device *device, uint64_t offset, enum access_wid
     } else if (width == ACCESS_32_BIT) {
         (void)pthread_mutex_lock(&virtio->lock);
         good = write_register(virtio, offset, word);
+        virtio_fast_show(virtio);
         (void)pthread_mutex_unlock(&virtio->lock);
     }
     if (!good)
@@ -362,8 +368,7 @@ static uint32_t offered_half(const struct virtio *virtio)
     return select > 1 ? 0 : (uint32_t)(virtio->offered >> (select * HALF_BITS));
 }
 
-/* The caller holds `lock`. */
-static bool read_register(struct virtio *virtio, uint64_t offset, uint32_t *value)
+bool virtio_read_register(struct virtio *virtio, uint64_t offset, uint32_t *value)
 {
     const struct virtio_queue_registers *queue = selected(virtio);
 
@@ -422,7 +427,9 @@ static uint64_t virtio_read(struct device *device, uint64_t offset, enum access_
         return read_config(virtio, offset - VIRTIO_MMIO_CONFIG, width);
     if (width == ACCESS_32_BIT) {
         (void)pthread_mutex_lock(&virtio->lock);
-        good = read_register(virtio, offset, &value);
+        good = virtio_read_register(virtio, offset, &value);
+        if (offset == VIRTIO_MMIO_INTERRUPT_STATUS)
+            virtio_fast_note_status_read(virtio);
         (void)pthread_mutex_unlock(&virtio->lock);
     }
     if (!good)
@@ -445,7 +452,7 @@ static void virtio_describe(struct device *device, struct fdt_writer *writer,
     fdt_begin_node_at(writer, "virtio_mmio", place->base.value);
     fdt_prop_string(writer, "compatible", "virtio,mmio");
     fdt_prop_reg(writer, place->base, device->size_bytes);
-    fdt_prop_spi(writer, place->spi, FDT_IRQ_LEVEL_HIGH);
+    fdt_prop_spi(writer, place->spi, FDT_IRQ_EDGE_RISING);
     fdt_prop_empty(writer, "dma-coherent");
     fdt_end_node(writer);
 }
@@ -487,6 +494,7 @@ bool virtio_init(struct virtio *virtio, const struct virtio_model *model,
     virtio->doorbell = eventfd(0, EFD_CLOEXEC);
     if (virtio->doorbell < 0)
         return error_set(error, ERROR_HOST, errno, "eventfd failed");
+    virtio_fast_init(virtio);
     return true;
 }
 
@@ -509,6 +517,7 @@ bool virtio_start(struct virtio *virtio, struct error *error)
 {
     assert(virtio->queue_count <= VIRTIO_MOST_QUEUES);
     add_doorbells(virtio);
+    virtio_fast_show(virtio);
     return virtio_worker_start(virtio, error);
 }
 

@@ -7,6 +7,8 @@
 
 /* virtio_mmio.c: raises interrupt causes. The caller may hold `work`. */
 void virtio_interrupt(struct virtio *virtio, uint32_t causes);
+/* virtio_mmio.c: what a register reads as; false: there is none. The caller holds `lock`. */
+bool virtio_read_register(struct virtio *virtio, uint64_t offset, uint32_t *value);
 /* virtio_give_up(), for what the guest did to a queue. */
 void virtio_need_reset(struct virtio *virtio, const char *why);
 

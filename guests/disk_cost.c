@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What requests to a virtio disk cost, with as little of its own as can be: a driver that sleeps
- * until the interrupt comes, and handles it as Linux does. Runs on any VMM with virtio over MMIO
- * where QEMU's virt board has it. Prints "disk_cost KIND NS", nanoseconds a request; the disk has
- * at least 16 MiB, which are written to.
+ * until the interrupt comes, and handles it as Linux does; "level=1" makes that level-sensitive.
+ * Runs on any VMM with virtio over MMIO where QEMU's virt board has it. Prints "disk_cost KIND NS",
+ * nanoseconds a request; the disk has at least 16 MiB, which are written to.
  */
 #include "../devices/virtio_blk.h"
 #include "../devices/virtio_mmio.h"
@@ -73,7 +73,7 @@ static bool find_disk(void)
         if (read32(base + VIRTIO_MMIO_MAGIC_VALUE) == VIRTIO_MMIO_MAGIC &&
             read32(base + VIRTIO_MMIO_DEVICE_ID) == ID_BLOCK) {
             gic_init(on_interrupt);
-            gic_set_edge(SLOT_INTID + slot, false);
+            gic_set_edge(SLOT_INTID + slot, !bootargs_number("level", 0));
             gic_enable(SLOT_INTID + slot);
             return true;
         }

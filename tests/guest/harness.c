@@ -371,6 +371,7 @@ int main(int argc, char **argv)
         {"insight", insight_cases},
         {"net", net_cases},
         {"virtio", virtio_cases},
+        {"virtio-exits", virtio_exit_cases},
         {"vsock", vsock_cases},
         {"vhost", vhost_cases},
         {"share", share_cases},

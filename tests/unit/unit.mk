@@ -36,7 +36,7 @@ unit_options       := $(options_objects)
 unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
-virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_rng devices/virtio_blk devices/disk_image \
+virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast devices/virtio_rng devices/virtio_blk devices/disk_image \
     devices/virtio_blk_request devices/disk_uring devices/disk_threads devices/rate_limit
 p9_objects := $(addprefix devices/,p9_message p9_files p9_changes p9_server p9_io p9_tree)
 virtio_objects += devices/virtio_9p $(p9_objects)
@@ -67,6 +67,8 @@ unit_pl061       := $(device_objects)
 unit_testdev     := $(device_objects)
 unit_virtqueue   := devices/virtqueue src/guest_memory tests/unit/virtio_driver
 unit_virtio_mmio := $(device_objects) tests/unit/virtio_driver tests/unit/virtio_bus
+UNIT_TESTS += virtio_fast
+unit_virtio_fast := $(unit_virtio_mmio)
 unit_virtio_blk  := $(unit_virtio_mmio)
 unit_virtio_vsock := $(unit_virtio_mmio)
 unit_virtio_console := $(unit_virtio_mmio)

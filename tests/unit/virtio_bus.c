@@ -17,6 +17,7 @@ void virtio_bus_init(struct virtio_bus *bus, const struct virtqueue_layout *feat
     virtio_driver_init(&bus->driver, features);
     fake_irq_init(&bus->irq);
     fake_regions_init(&bus->regions);
+    bus->regions.incapable = true;
     bus->resources = (struct device_resources){
         .irq = &bus->irq.line,
         .memory = &bus->driver.memory,

@@ -17,7 +17,7 @@ struct virtio_bus {
     struct virtio_driver driver;
     uint32_t queue; /* 0, unless the test says something else */
     struct fake_irq irq;
-    struct fake_regions regions;
+    struct fake_regions regions; /* incapable, unless the test says something else */
     struct log log;
     struct device_resources resources; /* for create() */
     struct device *device;
