@@ -282,7 +282,7 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_net virtio_blk virtio_vsock virtio_balloon timers p9
+FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_net virtio_blk virtio_vsock virtio_balloon virtio_console timers p9
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
@@ -301,6 +301,9 @@ fuzz_virtio_vsock := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmi
 fuzz_virtio_balloon := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast \
     $(balloon_objects) $(property_objects) src/log src/guest_memory tests/unit/fake_irq \
     tests/unit/fake_event_loop tests/unit/fake_fdt_writer
+fuzz_virtio_console := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker \
+    $(console_objects) $(property_objects) src/log src/guest_memory tests/unit/fake_irq \
+    tests/unit/fake_console tests/unit/fake_fdt_writer
 fuzz_timers  := devices/sp804 devices/sp805 devices/timer_mmio devices/timer_alarm devices/primecell \
     src/error src/log tests/unit/fake_event_loop tests/unit/fake_irq tests/unit/fake_timer_clocks \
     tests/unit/fake_fdt_writer

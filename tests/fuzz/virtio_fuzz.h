@@ -23,7 +23,7 @@ enum {
     QUEUE_BYTES = 0x400,
     DRIVER_AREA = 0x100, /* from the start of a queue's bytes */
     DEVICE_AREA = 0x200,
-    QUEUES_MOST = 5,
+    QUEUES_MOST = 8,
 };
 
 struct virtio_fuzz {
