@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -191,8 +190,7 @@ static void vsock_destroy(struct virtio *virtio)
     struct vsock *vsock = container_of(virtio, struct vsock, virtio);
 
     vsock_drop_streams(vsock);
-    if (vsock->epoll != VIRTIO_NO_FILE)
-        (void)close(vsock->epoll);
+    vsock_unwatch(vsock);
     free(vsock);
 }
 
@@ -245,9 +243,8 @@ static bool set_up(struct vsock *vsock, const struct device_resources *resources
     vsock->virtio.device.counter_count = VSOCK_COUNTERS;
     vsock->virtio.config = (const uint8_t *)&vsock->cid;
     vsock->virtio.config_bytes = sizeof(vsock->cid);
-    vsock->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (vsock->epoll < 0)
-        return error_set(error, ERROR_HOST, errno, "epoll_create1 failed");
+    if (!vsock_watch(vsock, error))
+        return false;
     vsock->virtio.watch = vsock->epoll;
     return virtio_start(&vsock->virtio, error);
 }
@@ -261,7 +258,7 @@ static struct device *create_here(const struct device_resources *resources, uint
         (void)error_set(error, ERROR_HOST, ENOMEM, "cannot allocate the socket device");
         return NULL;
     }
-    vsock->epoll = vsock->listener = VIRTIO_NO_FILE;
+    vsock->epoll = vsock->timer = vsock->listener = VIRTIO_NO_FILE;
     vsock_init_streams(vsock);
     if (virtio_init(&vsock->virtio, &vsock_model, resources, error) &&
         set_up(vsock, resources, cid, error))

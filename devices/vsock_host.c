@@ -11,12 +11,18 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "armlet/log.h"
 #include "vsock_internal.h"
 
 #define LISTENER_EVENT UINT64_MAX
+#define TIMER_EVENT    (UINT64_MAX - 1)
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
 
 enum {
     FIRST_HOST_PORT = 1 << 30, /* of clients: far from those that services have */
@@ -160,6 +166,76 @@ void vsock_flush(struct vsock *vsock, struct vsock_stream *stream)
         end_flush(vsock, stream);
 }
 
+/* ---- clients that say nothing ---- */
+
+bool vsock_watch(struct vsock *vsock, struct error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = TIMER_EVENT};
+
+    vsock->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (vsock->epoll < 0)
+        return error_set(error, ERROR_HOST, errno, "epoll_create1 failed");
+    vsock->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (vsock->timer < 0 || epoll_ctl(vsock->epoll, EPOLL_CTL_ADD, vsock->timer, &event) != 0)
+        return error_set(error, ERROR_HOST, errno, "timerfd_create failed");
+    return true;
+}
+
+void vsock_unwatch(struct vsock *vsock)
+{
+    if (vsock->timer >= 0)
+        (void)close(vsock->timer);
+    if (vsock->epoll >= 0)
+        (void)close(vsock->epoll);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void set_timer(const struct vsock *vsock, uint64_t deadline_ns)
+{
+    const struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(deadline_ns / NS_PER_S),
+                     .tv_nsec = (long)(deadline_ns % NS_PER_S)},
+    };
+
+    (void)timerfd_settime(vsock->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void start_greeting(struct vsock *vsock, struct vsock_stream *stream)
+{
+    stream->deadline_ns = now_ns() + VSOCK_GREETING_MS * NS_PER_MS;
+    if (vsock->greeting_count++ == 0)
+        set_timer(vsock, stream->deadline_ns);
+}
+
+/* Ends those whose time is over; the timer is for the first of the others. */
+static void end_silent(struct vsock *vsock)
+{
+    uint64_t now = now_ns(), first = UINT64_MAX, expirations;
+
+    (void)!read(vsock->timer, &expirations, sizeof(expirations));
+    for (size_t i = 0; i < VSOCK_MOST_STREAMS; i++) {
+        struct vsock_stream *stream = &vsock->streams[i];
+
+        if (stream->phase != VSOCK_GREETING)
+            continue;
+        if (stream->deadline_ns <= now) {
+            vsock_count(vsock, VSOCK_REFUSED, 1);
+            vsock_free(vsock, stream);
+        } else if (stream->deadline_ns < first) {
+            first = stream->deadline_ns;
+        }
+    }
+    if (first < UINT64_MAX)
+        set_timer(vsock, first);
+}
+
 /* ---- who comes, and who is asked ---- */
 
 void vsock_listen(struct vsock *vsock, bool on)
@@ -181,6 +257,8 @@ static struct vsock_stream *add_socket(struct vsock *vsock, int fd, enum vsock_p
         (void)close(fd);
         return NULL;
     }
+    if (phase == VSOCK_GREETING)
+        start_greeting(vsock, stream);
     struct epoll_event event = {
         .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
         .data.u64 = (uint64_t)(stream - vsock->streams) | (uint64_t)stream->generation
@@ -192,24 +270,30 @@ static struct vsock_stream *add_socket(struct vsock *vsock, int fd, enum vsock_p
     return NULL;
 }
 
+/* Why no client can be taken now; NULL: one can. */
+static const char *find_obstacle(const struct vsock *vsock)
+{
+    if (vsock->first_free == VSOCK_NONE)
+        return "too many connections";
+    return vsock->greeting_count == VSOCK_MOST_GREETINGS ? "too many that say nothing" : NULL;
+}
+
 /* Without a place or a descriptor clients wait in the socket's queue, until a stream ends. */
 static void accept_client(struct vsock *vsock)
 {
-    int fd = vsock->first_free == VSOCK_NONE
-                 ? VIRTIO_NO_FILE
-                 : accept4(vsock->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const char *obstacle = find_obstacle(vsock);
+    int fd = obstacle ? VIRTIO_NO_FILE
+                      : accept4(vsock->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0) {
         (void)add_socket(vsock, fd, VSOCK_GREETING);
         return;
     }
-    if (vsock->first_free != VSOCK_NONE && errno != EMFILE && errno != ENFILE)
+    if (!obstacle && errno != EMFILE && errno != ENFILE)
         return;
     if (log_limit_pass(&vsock->failures))
         log_line(vsock->virtio.log, LOG_WARNING, "vsock '%s': %s: clients have to wait",
-                 vsock->address.sun_path,
-                 vsock->first_free == VSOCK_NONE ? "too many connections"
-                                                 : "no file descriptors left");
+                 vsock->address.sun_path, obstacle ? obstacle : "no file descriptors left");
     vsock_listen(vsock, false);
     vsock->full = true;
 }
@@ -296,6 +380,9 @@ static void greet(struct vsock *vsock, struct vsock_stream *stream)
     }
     vsock_set_ports(vsock, stream, guest_port, choose_port(vsock, guest_port));
     stream->phase = VSOCK_ASKED;
+    vsock->greeting_count--;
+    vsock->full = false; /* of those that say nothing, if it was; else it is so again */
+    vsock_listen(vsock, true);
     vsock_owe(vsock, stream, VSOCK_OWES_REQUEST);
 }
 
@@ -343,10 +430,12 @@ void vsock_poll(struct vsock *vsock)
         for (int i = 0; i < count; i++) {
             uint64_t whose = events[i].data.u64;
 
-            if (whose == LISTENER_EVENT) {
+            if (whose == LISTENER_EVENT)
                 accept_client(vsock);
+            if (whose == TIMER_EVENT)
+                end_silent(vsock);
+            if (whose >= TIMER_EVENT)
                 continue;
-            }
             struct vsock_stream *stream = &vsock->streams[(uint32_t)whose];
             if (stream->phase != VSOCK_FREE &&
                 stream->generation == (uint32_t)(whose >> GENERATION_SHIFT))

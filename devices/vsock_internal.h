@@ -28,6 +28,8 @@ enum {
     VSOCK_MOST_RESETS = 64,        /* that wait to be told to the guest */
     VSOCK_BUCKETS = 256,
     VSOCK_GREETING_BYTES = 32, /* the longest first line of a host's client */
+    VSOCK_GREETING_MS = 2000,  /* how long it may take to say it */
+    VSOCK_MOST_GREETINGS = 64, /* clients that haven't; more have to wait */
     VSOCK_NONE = -1,
 };
 
@@ -50,8 +52,9 @@ enum vsock_owed {
 
 struct vsock_stream {
     enum vsock_phase phase;
-    uint32_t generation; /* of this slot: an event of its former owner is told by it */
-    int fd;              /* Unix socket */
+    uint32_t generation;  /* of this slot: an event of its former owner is told by it */
+    int fd;               /* Unix socket */
+    uint64_t deadline_ns; /* on CLOCK_MONOTONIC, for its greeting */
     uint32_t guest_port, host_port;
     int next_in_bucket; /* slot, or VSOCK_NONE */
     int next_free;
@@ -102,6 +105,8 @@ struct vsock {
     int listener; /* lent; VIRTIO_NO_FILE: none */
     bool listening, full;
     int epoll;
+    int timer; /* timerfd: the first deadline of a greeting */
+    uint32_t greeting_count;
     struct virtqueue_chain rx;
     bool has_rx; /* rx was taken and is not used yet */
     uint32_t next_port;
@@ -147,6 +152,9 @@ void vsock_send_packets(struct vsock *vsock);
 
 /* ---- vsock_host.c ---- */
 
+/* Opens what the sockets are watched with. */
+bool vsock_watch(struct vsock *vsock, struct error *error) WARN_UNUSED;
+void vsock_unwatch(struct vsock *vsock); /* allowed if nothing was opened */
 /* Whether clients of the host's may come. */
 void vsock_listen(struct vsock *vsock, bool on);
 /* Does what the sockets ask for. */

@@ -106,6 +106,7 @@ static void release_slot(struct vsock *vsock, struct vsock_stream *stream)
 void vsock_free(struct vsock *vsock, struct vsock_stream *stream)
 {
     assert(stream->phase != VSOCK_FREE);
+    vsock->greeting_count -= stream->phase == VSOCK_GREETING;
     vsock_detach(vsock, stream);
     (void)close(stream->fd); /* which ends its being watched, too */
     stream->fd = VIRTIO_NO_FILE;

@@ -26,6 +26,7 @@ enum {
     HEADER = VIRTIO_VSOCK_HEADER_BYTES,
     GUEST_PORT = 1024,
     HOST_PORT = 77,
+    SILENT = 70, /* more than are heard at once */
 };
 
 static struct virtio_bus bus;
@@ -43,7 +44,7 @@ static int listen_at(const char *name)
 
     memcpy(address.sun_path, name, strlen(name));
     ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    ck_assert_int_eq(listen(fd, 8), 0);
+    ck_assert_int_eq(listen(fd, 2 * SILENT), 0);
     return fd;
 }
 
@@ -375,6 +376,22 @@ START_TEST(a_client_is_refused)
 }
 END_TEST
 
+/* Who says nothing, or not all of a line, is sent away in time for who waits behind them. */
+START_TEST(clients_that_say_nothing)
+{
+    int silent[SILENT];
+
+    for (size_t i = 0; i < SILENT; i++)
+        silent[i] = connect_client(i % 2 ? "CONN" : "");
+    int fd = connect_client("CONNECT 1024\n");
+    ck_assert_uint_eq(receive(VIRTIO_VSOCK_OP_REQUEST, 0)->target_port, GUEST_PORT);
+    for (size_t i = 0; i < SILENT; i++)
+        check_end(silent[i]);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "connections_refused"), SILENT);
+    (void)close(fd);
+}
+END_TEST
+
 START_TEST(a_reset_ends_all)
 {
     int fd = connect_from_guest();
@@ -428,6 +445,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_guest_without_room_is_asked);
     tcase_add_test(tests, a_client_connects);
     tcase_add_test(tests, a_client_is_refused);
+    tcase_add_test(tests, clients_that_say_nothing);
     tcase_add_loop_test(tests, a_reset_ends_all, 0, 2);
     tcase_add_test(tests, wrong_properties_are_refused);
     suite_add_tcase(suite, tests);
