@@ -118,8 +118,11 @@ static bool add_share(struct options *options, const char *path, const char *tag
     if (!more)
         return error_set(error, ERROR_HOST, ENOMEM, "cannot keep the options");
     devices->items = more;
-    devices->items[devices->count++] =
-        (struct option_request){"virtio-9p", {items, sizeof(properties) / sizeof(properties[0])}};
+    devices->items[devices->count++] = (struct option_request){
+        .name = "virtio-9p",
+        .properties = {items, sizeof(properties) / sizeof(properties[0])},
+        .option = "run",
+    };
     return true;
 }
 

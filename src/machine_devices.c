@@ -18,6 +18,7 @@ static const char virtio_ports[] = "virtio-ports";
 static const char *const usual_devices[] = {console_device, "pl031", "pl061"};
 enum {
     USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]),
+    SHOWN_BYTES = 80,         /* of what the operator wrote */
     IMPLIED_DEVICE_COUNT = 4, /* see choose_implied() */
 };
 
@@ -73,18 +74,29 @@ static bool check_alone(const struct machine *machine, const struct device_class
     return true;
 }
 
-static bool choose(struct machine *machine, const char *name, struct property_list properties,
+/* Says which option an error is about. */
+static bool blame(const struct option_request *request, struct error *error)
+{
+    if (!request->option)
+        return error_add_context(error, "--device %s", request->name);
+    if (!request->value)
+        return error_add_context(error, "--%s", request->option);
+    return error_add_context(error, "--%s %.*s%s", request->option, SHOWN_BYTES, request->value,
+                             strlen(request->value) > SHOWN_BYTES ? "..." : "");
+}
+
+static bool choose(struct machine *machine, const struct option_request *request,
                    struct error *error)
 {
     struct device_choice choice = {0};
 
-    if (!find_class(&machine->plugins, name, &choice))
-        return refuse_name(&machine->plugins, name, error);
+    if (!find_class(&machine->plugins, request->name, &choice))
+        return refuse_name(&machine->plugins, request->name, error);
     if (!check_alone(machine, choice.class, error))
         return false;
-    if (!property_list_read(&properties, choice.class->properties, NULL, error))
-        return error_add_context(error, "--device %s", name);
-    choice.properties = properties;
+    if (!property_list_read(&request->properties, choice.class->properties, NULL, error))
+        return blame(request, error);
+    choice.request = *request;
     machine->choices[machine->choice_count++] = choice;
     return true;
 }
@@ -99,7 +111,7 @@ static bool choose_asked(struct machine *machine, const struct option_request *r
     if (strcmp(request->name, virtio_ports) == 0)
         return error_set(error, ERROR_USAGE, 0, "--device %s: '--port NAME=KIND' makes one",
                          request->name);
-    return choose(machine, request->name, request->properties, error);
+    return choose(machine, request, error);
 }
 
 static bool has_choice(const struct machine *machine, const char *name)
@@ -115,18 +127,18 @@ static bool choose_implied(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
     const struct {
-        const char *name;
+        struct option_request request;
         bool wanted;
     } implied[IMPLIED_DEVICE_COUNT] = {
-        {"sp805", options->watchdog != WATCHDOG_NONE},
-        {"gicv2m", options->msi == MSI_GICV2M},
-        {virtio_console, options->virtio_console},
-        {virtio_ports, options->port_count > 0},
+        {{.name = "sp805", .option = "watchdog"}, options->watchdog != WATCHDOG_NONE},
+        {{.name = "gicv2m", .option = "msi"}, options->msi == MSI_GICV2M},
+        {{.name = virtio_console, .option = "console"}, options->virtio_console},
+        {{.name = virtio_ports, .option = "port"}, options->port_count > 0},
     };
 
     for (size_t i = 0; i < IMPLIED_DEVICE_COUNT; i++)
-        if (implied[i].wanted && !has_choice(machine, implied[i].name) &&
-            !choose(machine, implied[i].name, (struct property_list){0}, error))
+        if (implied[i].wanted && !has_choice(machine, implied[i].request.name) &&
+            !choose(machine, &implied[i].request, error))
             return false;
     return true;
 }
@@ -143,7 +155,7 @@ bool machine_choose_devices(struct machine *machine, struct error *error)
     if (!machine->choices || !machine->devices || !machine->regions || !machine->listeners)
         return false;
     for (size_t i = 0; i < USUAL_DEVICE_COUNT; i++)
-        if (!choose(machine, usual_devices[i], (struct property_list){0}, error))
+        if (!choose(machine, &(struct option_request){.name = usual_devices[i]}, error))
             return false;
     for (size_t i = 0; i < asked->count; i++)
         if (!choose_asked(machine, &asked->items[i], error))
@@ -308,9 +320,9 @@ static bool open_socket(struct machine *machine, const struct device_choice *cho
     struct unix_listener *listener = &machine->listeners[machine->device_count];
 
     *socket = (struct host_socket){.fd = -1};
-    for (size_t i = 0; i < choice->properties.count; i++)
-        if (strcmp(choice->properties.items[i].key, socket_property) == 0)
-            socket->path = choice->properties.items[i].value;
+    for (size_t i = 0; i < choice->request.properties.count; i++)
+        if (strcmp(choice->request.properties.items[i].key, socket_property) == 0)
+            socket->path = choice->request.properties.items[i].value;
     if (!socket->path || choice->plugin || machine->options->dry_run)
         return true;
     if (!unix_listener_open(listener, socket->path, error)) {
@@ -334,7 +346,7 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
     struct machine_regions *regions = &machine->regions[machine->device_count];
     struct host_socket socket;
     struct device_resources resources = {
-        .properties = choice->properties,
+        .properties = choice->request.properties,
         .plugin = choice->plugin ? plugin_host_context(choice->plugin) : NULL,
         .reset_request = &machine->reset_request,
         .loop = machine->loop,
@@ -384,9 +396,13 @@ bool machine_create_devices(struct machine *machine, struct error *error)
     if (!machine_irqchip_create(machine, error))
         return false;
     for (size_t i = 0; i < machine->choice_count; i++)
-        if (!create(machine, &machine->choices[i], error))
-            return error_add_context(error, "cannot create device '%s'",
-                                     machine->choices[i].class->name);
+        if (!create(machine, &machine->choices[i], error)) {
+            const struct option_request *request = &machine->choices[i].request;
+
+            return request->option || error->code == ERROR_USAGE
+                       ? blame(request, error)
+                       : error_add_context(error, "cannot create device '%s'", request->name);
+        }
     return bus_freeze(&machine->bus, error);
 }
 

@@ -37,7 +37,7 @@
 /* A device that the machine will have, known before anything is made. */
 struct device_choice {
     const struct device_class *class;
-    struct property_list properties;
+    struct option_request request;    /* by the operator, or made up */
     const struct plugin_host *plugin; /* that brought the class; NULL: it is built in */
 };
 

@@ -108,6 +108,23 @@ const struct option_row *options_find_row(const struct option_parser *parser, co
     return NULL;
 }
 
+/* Errors that are found later name what the operator wrote. */
+static bool set(struct option_parser *parser, const struct option_row *row, const char *value,
+                struct error *error)
+{
+    struct option_request_list *devices = &parser->options->devices;
+    size_t count = devices->count;
+    bool is_short = strcmp(row->name, "device") != 0 && strcmp(row->name, "config") != 0;
+
+    if (!row->set(parser, row, value, error))
+        return false;
+    for (; is_short && count < devices->count; count++) {
+        devices->items[count].option = row->name;
+        devices->items[count].value = value;
+    }
+    return true;
+}
+
 bool options_apply(struct option_parser *parser, const struct option_row *row, const char *value,
                    struct error *error)
 {
@@ -119,7 +136,7 @@ bool options_apply(struct option_parser *parser, const struct option_row *row, c
         return error_set(error, ERROR_USAGE, 0, "--%s takes no value", row->name);
     if (row->wanted != NULL && (value == NULL ? !row->optional : is_empty))
         return error_set(error, ERROR_USAGE, 0, "--%s needs a value: %s", row->name, row->wanted);
-    if (row->set(parser, row, value, error))
+    if (set(parser, row, value, error))
         return true;
     if (error->code != ERROR_USAGE || parser->located)
         return false;
@@ -268,6 +285,24 @@ static bool check_run(const struct options *options, struct error *error)
 }
 
 /* What no option says wrong by itself. */
+/* Memory that the host wouldn't take back, or not for good. */
+static bool check_balloon(const struct options *options, struct error *error)
+{
+    const char *why = options->locked                           ? "--lock-memory keeps it all"
+                      : options->backing == BACKING_HUGETLB     ? "of huge pages it takes none"
+                      : options->backing == BACKING_SHARED_FILE ? "a file keeps its pages"
+                                                                : NULL;
+
+    for (size_t i = 0; why != NULL && i < options->devices.count; i++) {
+        const struct option_request *request = &options->devices.items[i];
+
+        if (strcmp(request->name, "virtio-balloon") == 0)
+            return error_set(error, ERROR_USAGE, 0, "--%s gives memory back to the host, and %s",
+                             request->option ? request->option : "device virtio-balloon", why);
+    }
+    return true;
+}
+
 static bool check_together(const struct options *options, struct error *error)
 {
     if (options->bench.compare_path && !options->bench.compare_with)
@@ -294,7 +329,8 @@ static bool check_together(const struct options *options, struct error *error)
                          "--memory-backing asks for",
                          memory, page);
     }
-    return check_run(options, error) && check_irqchip(options, error);
+    return check_run(options, error) && check_irqchip(options, error) &&
+           check_balloon(options, error);
 }
 
 /* --run: all that is left. */

@@ -64,6 +64,8 @@ enum { PIN_NONE = -1, MAX_VCPUS = 512, BENCH_RUNS_MAX = 10000 };
 struct option_request {
     const char *name;
     struct property_list properties;
+    /* What the operator wrote instead of --device: an option's name, and its value. Or NULL. */
+    const char *option, *value;
 };
 
 struct option_request_list {

@@ -113,7 +113,7 @@ static bool imply(struct option_parser *parser, struct option_request *request, 
         if (!item->value)
             return false;
     }
-    *request = (struct option_request){name, {items, given->count + 1}};
+    *request = (struct option_request){.name = name, .properties = {items, given->count + 1}};
     return true;
 }
 
@@ -122,6 +122,8 @@ bool options_add_whole(struct options *options, const char *text, const char *na
 {
     char *whole = NULL;
 
+    if (text[0] == ',')
+        return error_set(error, ERROR_USAGE, 0, "the name before the comma is missing");
     if (asprintf(&whole, "%s,%s", name, text) < 0)
         return error_set(error, ERROR_HOST, ENOMEM, "cannot keep the options");
     bool good = options_add_request(options, whole, list, error);

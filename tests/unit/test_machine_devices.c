@@ -197,7 +197,7 @@ END_TEST
 START_TEST(there_is_an_end_to_room_and_interrupts)
 {
     CHECK_REFUSED(ERROR_USAGE,
-                  "cannot create device 'scratch': no room is left for its 0xff001 bytes at "
+                  "--device scratch: no room is left for its 0xff001 bytes at "
                   "0xc101000",
                   "--device", "scratch", "--device", "scratch,size=0xff001");
 
@@ -210,15 +210,14 @@ START_TEST(there_is_an_end_to_room_and_interrupts)
         many[i] = (struct option_request){.name = "scratch"};
     trial.options.devices = (struct option_request_list){many, GIC_SPI_COUNT};
     ck_assert(!trial_run(&trial, &trial.error));
-    ck_assert_str_eq(trial.error.message,
-                     "cannot create device 'scratch': no interrupt is left for it");
+    ck_assert_str_eq(trial.error.message, "--device scratch: no interrupt is left for it");
     static const struct property small = {"size", "0x200"};
     for (size_t i = 0; i <= VIRTIO_SLOTS; i++)
         many[i] = (struct option_request){.name = "virtio-scratch", .properties = {&small, 1}};
     trial.options.devices.count = VIRTIO_SLOTS + 1;
     ck_assert(!trial_run(&trial, &trial.error));
     ck_assert_str_eq(trial.error.message,
-                     "cannot create device 'virtio-scratch': there are places for 32 in 'virtio'");
+                     "--device virtio-scratch: there are places for 32 in 'virtio'");
     trial.options.devices = (struct option_request_list){0};
 }
 END_TEST
