@@ -126,6 +126,37 @@ static int deflate(struct running *running)
     return ask("0\n", answer, sizeof(answer)) && becomes(is_deflated, running);
 }
 
+/* Nearly all of it. */
+static bool is_tight(const struct running *running)
+{
+    char answer[256];
+
+    (void)running;
+    return ask("\n", answer, sizeof(answer)) && strstr(answer, "\"actual_bytes\": 167772160}");
+}
+
+static int inflate_tightly(struct running *running)
+{
+    char answer[256];
+
+    return ask("160M\n", answer, sizeof(answer)) && becomes(is_tight, running);
+}
+
+/* What the guest needed it took back. */
+static int is_smaller(struct running *running)
+{
+    char answer[256];
+    unsigned long long actual_bytes = 0;
+    const char *at = NULL;
+
+    (void)running;
+    if (ask("\n", answer, sizeof(answer)))
+        at = strstr(answer, "\"actual_bytes\": ");
+    printf("# balloon: %s", answer);
+    return at && sscanf(at, "\"actual_bytes\": %llu", &actual_bytes) == 1 &&
+           actual_bytes < 160ULL << 20;
+}
+
 static int refuses(struct running *running)
 {
     char answer[256];
@@ -140,9 +171,18 @@ static int socket_is_gone(void)
     return access(SOCKET_PATH, F_OK) != 0;
 }
 
-#define LINUX(series)                                                                              \
+#define LINUX_TEST(series, check)                                                                  \
     "-k", "@kernel-" series "/vmlinuz", "-i", "@guest.cpio", "-m", "256M", "-a",                   \
-        "console=ttyAMA0 quiet panic=-1 armlet.test=balloon"
+        "console=ttyAMA0 quiet panic=-1 armlet.test=" check
+#define LINUX(series) LINUX_TEST(series, "balloon")
+
+/* The guest needs 90 MiB of 256, and the balloon has 160: it deflates, or somebody is killed. */
+#define TIGHT                                                                                      \
+    {                                                                                              \
+        EXPECT("CHECK ready"), CALL(inflate_tightly), SEND("\n"), EXPECT("CHECK left little"),     \
+            EXPECT("CHECK filled " ZEROS), EXPECT("CHECK killed 0"), CALL(is_smaller), SEND("\n"), \
+            EXPECT("deflated_pages")                                                               \
+    }
 
 /* md5sum of 90 MiB of zeros */
 #define ZEROS "80284cd454d50ab5a58ff4798bc2e156"
@@ -172,6 +212,22 @@ const struct guest_case balloon_cases[] = {
                EXPECT("inflated_pages 25600, deflated_pages 25600")},
      .forbidden = "failed_drops",
      .after = socket_is_gone},
+    {.name = "virtio-balloon, a guest that runs out of memory, linux 6.1",
+     .arguments = {LINUX_TEST("6.1", "ballooned"), "--balloon=0,reporting=off,uds=" SOCKET_PATH,
+                   "--stats"},
+     .steps = TIGHT},
+    {.name = "virtio-balloon, a guest that runs out of memory, linux 6.12",
+     .arguments = {LINUX_TEST("6.12", "ballooned"), "--balloon=0,reporting=off,uds=" SOCKET_PATH,
+                   "--stats"},
+     .steps = TIGHT},
+    {.name = "virtio-balloon, memory that is locked",
+     .arguments = {"run", "--lock-memory", "--balloon=64M"},
+     .steps = {EXPECT("--balloon gives memory back to the host, and --lock-memory keeps it all")},
+     .status = STATUS_USAGE},
+    {.name = "virtio-balloon, memory of huge pages",
+     .arguments = {"run", "--balloon", "--memory-backing", "hugetlb"},
+     .steps = {EXPECT("of huge pages it takes none")},
+     .status = STATUS_USAGE},
     {.name = "virtio-balloon, more than there is",
      .arguments = {"run", "-m", "64M", "--balloon=64M"},
      .steps = {EXPECT("the guest has 64M in all")},
