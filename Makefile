@@ -55,7 +55,7 @@ src_SOURCES := src/main.c src/exit_status.c src/error.c src/log.c src/arena.c sr
     src/options_value.c src/options_console.c src/options_request.c src/property.c \
     src/machine.c src/machine_devices.c src/machine_power.c src/machine_plan.c src/machine_fdt.c \
     src/boot.c src/memory_map.c src/memory_backing.c src/guest_memory.c src/bus.c src/lifecycle.c \
-    src/kvm.c src/kvm_sys.c src/vm.c src/vgic.c src/vcpu.c src/vcpu_features.c \
+    src/kvm.c src/kvm_sys.c src/vm.c src/vgic.c src/vcpu.c src/vcpu_setup.c src/vcpu_features.c \
     src/vcpu_registers.c src/vcpu_translate.c src/no_syndrome.c src/register_dump.c \
     src/instruction.c src/mmio_decode.c src/translate.c \
     src/plugin.c src/exit_filter.c src/plugin_guard.c src/plugin_path.c \

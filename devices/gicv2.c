@@ -218,7 +218,7 @@ static void init_view(struct gicv2_view *view, struct gicv2 *gic, uint32_t cpu, 
                       const struct device_ops *ops, uint64_t size_bytes)
 {
     *view = (struct gicv2_view){
-        .device = {.ops = ops, .name = name, .size_bytes = size_bytes},
+        .device = {.ops = ops, .name = name, .size_bytes = size_bytes, .has_constant_files = true},
         .gic = gic,
         .cpu = cpu,
     };

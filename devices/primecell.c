@@ -14,6 +14,7 @@ void primecell_init(struct primecell *cell, const char *name, const struct devic
     cell->device.ops = ops;
     cell->device.name = name;
     cell->device.size_bytes = PRIMECELL_SIZE_BYTES;
+    cell->device.has_constant_files = true;
     cell->irq = resources->irq;
     cell->log = resources->log;
     cell->irq_level = false;

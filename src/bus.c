@@ -30,7 +30,7 @@ static bool grow(struct bus *bus, struct error *error)
 bool bus_add(struct bus *bus, struct device *device, gpa_t base, struct error *error)
 {
     assert(!bus->frozen);
-    if (device->size_bytes == 0 || gpa_range_wraps(base, device->size_bytes))
+    if (device->size_bytes < ACCESS_64_BIT || gpa_range_wraps(base, device->size_bytes))
         return error_set(error, ERROR_INTERNAL, 0,
                          "device '%s' at 0x%" PRIx64 " has an impossible size of 0x%" PRIx64
                          " bytes",
@@ -127,8 +127,8 @@ const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *curso
     size_t count = bus->count;
     size_t low = 0;
 
-    if (cursor->last < count && contains(&entries[cursor->last], address))
-        return &entries[cursor->last];
+    if (cursor->last && contains(cursor->last, address))
+        return cursor->last;
 
     /*
      * Invariant: of the `count` entries from `low` on, no later one contains the address than the
@@ -146,6 +146,6 @@ const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *curso
     }
     if (count == 0 || !contains(&entries[low], address))
         return NULL;
-    cursor->last = low;
-    return &entries[low];
+    cursor->last = &entries[low];
+    return cursor->last;
 }

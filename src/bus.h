@@ -42,12 +42,15 @@ struct bus {
 };
 
 struct bus_cursor {
-    size_t last; /* index of the entry hit last */
+    const struct bus_entry *last; /* hit last, in the one table that the cursor is used with */
 };
 
 void bus_init(struct bus *bus, struct arena *arena);
 
-/* Puts a device at `base`. Refuses an empty or wrapping range; the bus doesn't own the device. */
+/*
+ * Puts a device at `base`. Refuses a range that wraps, or is smaller than the widest access; the
+ * bus doesn't own the device.
+ */
 bool bus_add(struct bus *bus, struct device *device, gpa_t base, struct error *error) WARN_UNUSED;
 
 /*
@@ -66,42 +69,47 @@ const struct bus *bus_view(const struct bus *bus, uint32_t cpu);
 /* The entry that contains `address`, or NULL. Updates the cursor on a hit. */
 const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *cursor, gpa_t address);
 
+/* What number an entry has, from 0 on, in the order of addresses. */
+static inline size_t bus_entry_index(const struct bus *bus, const struct bus_entry *entry)
+{
+    return (size_t)(entry - bus->entries);
+}
+
 /* Whether an entry covers this access; a difference that wraps is above any size. */
 static inline bool bus_entry_covers(const struct bus_entry *entry, gpa_t address,
                                     enum access_width width)
 {
+    return address.value - entry->base.value <= entry->size_bytes - (uint64_t)width;
+}
+
+/* Carries out an access that the entry covers. What a read gives above the width means nothing. */
+static inline void bus_entry_access(const struct bus_entry *entry, gpa_t address,
+                                    enum access_kind kind, enum access_width width, uint64_t *value)
+{
+    struct device *device = entry->device;
     uint64_t offset = address.value - entry->base.value;
 
-    return offset < entry->size_bytes && entry->size_bytes - offset >= (uint64_t)width;
+    if (kind == ACCESS_READ)
+        *value = device->ops->read(device, offset, width);
+    else
+        device->ops->write(device, offset, width, *value & access_mask(width));
 }
 
 /*
  * One access of a guest. False, with *value = 0 for a read, when no device covers all of it: such
- * an access is unassigned. *value has only the bits of the width set. Inline, for it is most of
- * what an exit costs.
+ * an access is unassigned.
  */
 static inline bool bus_access(const struct bus *bus, struct bus_cursor *cursor, gpa_t address,
                               enum access_kind kind, enum access_width width, uint64_t *value)
 {
-    const struct bus_entry *entry = &bus->entries[cursor->last];
+    const struct bus_entry *entry = bus_find(bus, cursor, address);
+    bool covered = entry && bus_entry_covers(entry, address, width);
 
-    if (__builtin_expect(cursor->last >= bus->count || !bus_entry_covers(entry, address, width),
-                         0)) {
-        entry = bus_find(bus, cursor, address);
-        if (!entry || !bus_entry_covers(entry, address, width)) {
-            if (kind == ACCESS_READ)
-                *value = 0;
-            return false;
-        }
-    }
-
-    struct device *device = entry->device;
-    uint64_t offset = address.value - entry->base.value;
-    if (kind == ACCESS_READ)
-        *value = device->ops->read(device, offset, width) & access_mask(width);
-    else
-        device->ops->write(device, offset, width, *value & access_mask(width));
-    return true;
+    if (covered)
+        bus_entry_access(entry, address, kind, width, value);
+    else if (kind == ACCESS_READ)
+        *value = 0;
+    return covered;
 }
 
 #endif

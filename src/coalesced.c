@@ -50,15 +50,15 @@ bool coalesced_begin(struct coalesced *coalesced)
 static void note(struct coalesced *coalesced, bool found, const struct kvm_coalesced_mmio *entry,
                  uint64_t value)
 {
-    size_t device = coalesced->cursor.last;
+    const struct bus_entry *there = found ? coalesced->cursor.last : NULL;
 
-    if (found && coalesced->device_writes)
-        counter_add(&coalesced->device_writes[device], 1);
+    if (there && coalesced->device_writes)
+        counter_add(&coalesced->device_writes[bus_entry_index(coalesced->bus, there)], 1);
     if (coalesced->events && events_wanted(coalesced->events, EVENT_MMIO)) {
         enum access_width width = (enum access_width)entry->len;
         struct event event = {
             .kind = EVENT_MMIO,
-            .mmio = {.device = found ? coalesced->bus->entries[device].device : NULL,
+            .mmio = {.device = there ? there->device : NULL,
                      .address = GPA(entry->phys_addr),
                      .value = value & access_mask(width),
                      .access = ACCESS_WRITE,

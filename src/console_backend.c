@@ -164,6 +164,9 @@ void console_backend_connect(struct console_backend *backend, int in_fd, int out
     backend->in_fd = in_fd;
     backend->out_fd = out_fd;
     backend->changed(backend->context);
+    /* Before it is closed: a vCPU's thread may have it open, too (vcpu.c). */
+    if (old_out >= 0 && backend->out_is_socket)
+        (void)shutdown(old_out, SHUT_RDWR);
     if (old_in >= 0)
         (void)close(old_in);
     if (old_out >= 0)

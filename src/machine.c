@@ -255,6 +255,17 @@ static void name_timers(struct machine *machine)
     machine->key_release.name = "power key";
 }
 
+/* Whether all that a vCPU's thread may use of the host's files is there before it starts. */
+static bool files_are_constant(const struct machine *machine)
+{
+    const struct bus *bus = &machine->bus;
+    size_t i = 0;
+
+    while (i < bus->count && bus->entries[i].device->has_constant_files)
+        i++;
+    return i == bus->count && machine->plugins.count == 0;
+}
+
 static bool create_vcpu_slots(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
@@ -283,6 +294,7 @@ static bool create_vcpu_slots(struct machine *machine, struct error *error)
         .refused_limit = &machine->refused_limit,
         .left = &machine->vcpu_left,
         .run_bytes = kvm_run_bytes(&machine->kvm, error),
+        .own_files = files_are_constant(machine),
     };
     return machine->environment.run_bytes > 0;
 }

@@ -71,6 +71,7 @@ struct vcpu_environment {
     size_t run_bytes;                   /* of a struct kvm_run's mapping */
     bool kvm_stats;                     /* what KVM counts is wanted */
     bool can_inject_abort;              /* KVM_CAP_ARM_INJECT_EXT_DABT */
+    bool own_files;                     /* each thread may have a table of files of its own */
     /* One set a vCPU, by its index, for a VM without a vGIC; else NULL. */
     struct irq_line (*private_lines)[VCPU_PRIVATE_LINES];
 };
@@ -81,11 +82,11 @@ struct vcpu {
     _Atomic bool stop;
     bool has_private_lines;
     struct kvm_run *run;
-    const struct bus *bus;
-    struct bus_cursor cursor;
+    struct bus_cursor cursor;                /* moved by carrying out an access, and only so */
+    struct access_counters *cursor_counters; /* of the cursor's device */
     struct coalesced *coalesced;
-    struct access_counters *device_counters; /* counters.devices */
-    uint32_t wanted_events;                  /* EVENT_MASK() of what is published, and VCPU_ASKS */
+    const struct bus *bus;
+    uint32_t wanted_events; /* EVENT_MASK() of what is published, and VCPU_ASKS */
     const struct vcpu_environment *environment;
 
     _Alignas(CACHE_LINE_BYTES) struct vcpu_counters counters;

@@ -82,17 +82,23 @@ void vcpu_watch_return(const struct vcpu *vcpu, struct vcpu_exit *exit, int resu
     exit->kvm_reason = vcpu->run->exit_reason;
 }
 
+/* The vCPU's cursor isn't ours to move. */
+static const struct bus_entry *entry_at(const struct vcpu *vcpu, gpa_t address)
+{
+    struct bus_cursor cursor = vcpu->cursor;
+
+    return bus_find(vcpu->bus, &cursor, address);
+}
+
 static void record_latency(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
     size_t source = vcpu->bus->count;
 
-    /* The cursor is still there after an access that hit a device. */
     if (exit->kind == EXIT_KIND_MMIO) {
-        const struct bus_entry *entry =
-            bus_find(vcpu->bus, &vcpu->cursor, GPA(vcpu->run->mmio.phys_addr));
+        const struct bus_entry *entry = entry_at(vcpu, GPA(vcpu->run->mmio.phys_addr));
 
         if (entry)
-            source = (size_t)(entry - vcpu->bus->entries);
+            source = bus_entry_index(vcpu->bus, entry);
     }
     latency_record(vcpu->latency, exit->kind, source, exit->returned - exit->entered,
                    ticks_now() - exit->returned);
@@ -144,7 +150,7 @@ bool vcpu_watch_ask_access(struct vcpu *vcpu, const struct vcpu_access *access)
 
     if (!(vcpu->wanted_events & VCPU_ASKS))
         return false;
-    entry = bus_find(vcpu->bus, &vcpu->cursor, access->address);
+    entry = entry_at(vcpu, access->address);
     if (entry) {
         question.device = entry->device;
         question.offset = access->address.value - entry->base.value;
@@ -158,12 +164,10 @@ bool vcpu_watch_ask_access(struct vcpu *vcpu, const struct vcpu_access *access)
 
 void vcpu_watch_access(const struct vcpu *vcpu, bool found, const struct vcpu_access *access)
 {
-    struct bus_cursor cursor = vcpu->cursor;
-
     if (!(vcpu->wanted_events & EVENT_MASK(EVENT_MMIO)))
         return;
     /* What a plugin handled may be where no device is. */
-    const struct bus_entry *entry = found ? bus_find(vcpu->bus, &cursor, access->address) : NULL;
+    const struct bus_entry *entry = found ? entry_at(vcpu, access->address) : NULL;
     struct event event = {
         .kind = EVENT_MMIO,
         .mmio = {.device = entry ? entry->device : NULL,

@@ -61,7 +61,7 @@ struct vcpu_access {
 
 /* Whether a plugin took care of an access, or refuses to go on; else it is to be carried out. */
 bool vcpu_watch_ask_access(struct vcpu *vcpu, const struct vcpu_access *access);
-/* An access that was carried out; `found`: a device was there, the one of the vCPU's cursor. */
+/* An access that was carried out; `found`: a device was there. */
 void vcpu_watch_access(const struct vcpu *vcpu, bool found, const struct vcpu_access *access);
 /* A call that reached armlet: counted and published. */
 void vcpu_watch_hypercall(struct vcpu *vcpu, uint32_t function);

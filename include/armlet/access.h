@@ -23,7 +23,7 @@ enum access_kind {
 /* All ones in the bits that an access of this width transfers. */
 static inline uint64_t access_mask(enum access_width width)
 {
-    return UINT64_MAX >> (64 - 8 * (unsigned)width);
+    return UINT64_MAX >> (-8U * (unsigned)width % 64);
 }
 
 #endif

@@ -70,6 +70,11 @@ struct device {
     struct log_limit bad_accesses;         /* that no register answers: the device counts them */
     const struct device_counter *counters; /* NULL: none; constant once it is created */
     size_t counter_count;
+    /*
+     * No access opens a file or closes one, nor uses one that came after create. If that is so of
+     * all devices, vCPUs' threads have tables of files of their own, and KVM_RUN is cheaper.
+     */
+    bool has_constant_files;
 };
 
 /* A Unix socket of the host's that listens, made for the property "uds". */

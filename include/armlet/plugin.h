@@ -36,7 +36,7 @@
  * The version of what a plugin and armlet agree on, that is of all headers in include/armlet/. It
  * changes when a plugin compiled before would not work any more, and armlet refuses any other.
  */
-#define ARMLET_PLUGIN_ABI 1
+#define ARMLET_PLUGIN_ABI 2
 
 /* One machine as one plugin sees it. */
 struct plugin_host;

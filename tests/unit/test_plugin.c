@@ -41,12 +41,12 @@ START_TEST(what_is_no_plugin)
                   "--plugin no_symbol: it is no plugin of armlet: it has no symbol 'armlet_plugin'",
                   "--plugin", "no_symbol");
     CHECK_REFUSED(ERROR_FILE,
-                  "--plugin old_abi: it was compiled for plugin ABI 2, and this armlet has 1: "
+                  "--plugin old_abi: it was compiled for plugin ABI 3, and this armlet has 2: "
                   "compile it again with this armlet's headers",
                   "--plugin", "old_abi");
     CHECK_REFUSED(ERROR_FILE,
                   "--plugin liar: its 'armlet_plugin' has 8 bytes instead of the 48 of plugin "
-                  "ABI 1",
+                  "ABI 2",
                   "--plugin", "liar");
 }
 END_TEST

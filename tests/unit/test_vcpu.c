@@ -2,9 +2,11 @@
 /* A vCPU: how it is set up, what its run loop makes of each exit, how it is stopped, and where. */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/psci.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kvm_failures.h"
 #include "kvm_guest.h"
@@ -519,8 +521,42 @@ START_TEST(a_cpu_that_isnt_there_is_told)
 }
 END_TEST
 
+/* ---- files ---- */
+
+static void open_a_file(void *context)
+{
+    int *opened = context;
+
+    *opened = dup(STDERR_FILENO);
+    ck_assert_int_ge(*opened, 0);
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+START_TEST(a_thread_has_files_of_its_own_where_it_may)
+{
+    static const struct fake_step steps[] = {FAKE_HOOK(open_a_file),
+                                             FAKE_EVENT(KVM_SYSTEM_EVENT_SHUTDOWN)};
+    bool own = _i;
+    int opened = -1;
+
+    guest.fake.hook_context = &opened;
+    guest.fake.scripts[0][0] = (struct fake_script){steps, 2};
+    guest.environment.own_files = own;
+    guest_run(&guest);
+    ck_assert_int_eq(guest.vcpus[0].outcome, VCPU_OUTCOME_SHUTDOWN);
+    ck_assert_int_ne(is_open(opened), own);
+    if (!own)
+        (void)close(opened);
+}
+END_TEST
+
 static void add_run_tests(TCase *tests)
 {
+    tcase_add_loop_test(tests, a_thread_has_files_of_its_own_where_it_may, 0, 2);
     tcase_add_test(tests, accesses_reach_the_device);
     tcase_add_test(tests, unassigned_accesses_are_harmless_and_logged);
     tcase_add_test(tests, a_guest_cant_flood_the_log);

@@ -123,7 +123,7 @@ gicv2_pair    := $(gicv2_objects) src/error src/log tests/unit/gicv2_model tests
 unit_gicv2_model := $(gicv2_pair)
 unit_gicv2_threads := $(gicv2_objects) src/error src/log
 unit_gicv2 := $(gicv2_objects) src/error src/log tests/unit/fake_irq
-vcpu_objects := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_watch \
+vcpu_objects := $(sort $(unit_vgic) $(unit_vm_regions) $(events_objects)) src/vcpu src/vcpu_setup src/vcpu_watch \
     src/kvm_stats src/thread_usage src/latency src/histogram \
     src/hypercall \
     src/vcpu_private_lines \
