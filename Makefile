@@ -75,7 +75,7 @@ devices_SOURCES := devices/builtin.c devices/primecell.c devices/wall_clock.c \
     devices/sp804.c devices/sp805.c devices/timer_mmio.c devices/gicv2m.c
 devices_SOURCES += devices/testdev.c devices/pl011_fast.c
 devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_worker.c devices/virtio_fast.c \
-    devices/virtio_rng.c devices/virtio_blk.c devices/virtio_blk_request.c devices/disk_image.c \
+    devices/virtio_rng.c devices/virtio_blk.c devices/virtio_blk_request.c devices/disk_image.c devices/disk_at_once.c \
     devices/disk_uring.c devices/disk_threads.c devices/rate_limit.c
 src_SOURCES += src/guest_command.c src/kernel_modules.c src/cpio.c
 devices_SOURCES += $(addprefix devices/,virtio_9p.c p9_message.c p9_files.c p9_changes.c \

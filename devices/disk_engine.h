@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Several requests to a disk's image under way at once: by io_uring, or by a few threads where the
- * host has none.
+ * host has none. What is in memory needs neither.
  *
  *     disk_engine_submit(engine, io);   any number, then
  *     disk_engine_start(engine);        the host gets them
@@ -67,6 +67,9 @@ struct disk_engine {
 struct disk_engine *disk_engine_create_uring(struct disk_image *image, uint32_t depth, int wake_fd,
                                              struct error *error) WARN_UNUSED;
 struct disk_engine *disk_engine_create_threads(struct disk_image *image, uint32_t depth,
+                                               int wake_fd, struct error *error) WARN_UNUSED;
+/* For images in memory: requests are done in disk_engine_submit(). */
+struct disk_engine *disk_engine_create_at_once(struct disk_image *image, uint32_t depth,
                                                int wake_fd, struct error *error) WARN_UNUSED;
 
 static inline void disk_engine_submit(struct disk_engine *engine, struct disk_io *io)

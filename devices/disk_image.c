@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum {
@@ -89,6 +91,14 @@ static bool read_size(struct disk_image *image, struct error *error)
     return true;
 }
 
+static bool is_in_memory(const struct disk_image *image)
+{
+    struct statfs file_system;
+
+    return fstatfs(image->fd, &file_system) == 0 &&
+           (file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC);
+}
+
 static bool lock(const struct disk_image *image, struct error *error)
 {
     struct flock range = {.l_type = image->read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
@@ -112,6 +122,18 @@ static int open_file(const char *path, int flags)
     return fd;
 }
 
+/* Somebody may have put another file at the path between the two calls. */
+static bool is_same_file(const struct disk_image *image, struct error *error)
+{
+    struct stat one, other;
+
+    if (fstat(image->fd, &one) != 0 || fstat(image->direct_fd, &other) != 0)
+        return error_set(error, ERROR_FILE, errno, "cannot look at disk '%s'", image->path);
+    return (one.st_dev == other.st_dev && one.st_ino == other.st_ino) ||
+           error_set(error, ERROR_FILE, 0, "disk '%s' was replaced while it was opened",
+                     image->path);
+}
+
 static bool open_files(struct disk_image *image, bool direct, struct error *error)
 {
     int flags = image->read_only ? O_RDONLY : O_RDWR;
@@ -124,9 +146,10 @@ static bool open_files(struct disk_image *image, bool direct, struct error *erro
     if (!direct)
         return true;
     image->direct_fd = open_file(image->path, flags | O_DIRECT);
-    return image->direct_fd >= 0 ||
-           error_set(error, ERROR_FILE, errno, "cannot open disk '%s' with 'direct'%s", image->path,
-                     errno == EINVAL ? ", which its file system hasn't" : "");
+    if (image->direct_fd < 0)
+        return error_set(error, ERROR_FILE, errno, "cannot open disk '%s' with 'direct'%s",
+                         image->path, errno == EINVAL ? ", which its file system hasn't" : "");
+    return is_same_file(image, error);
 }
 
 bool disk_image_open(struct disk_image *image, const struct disk_image_config *config,
@@ -139,8 +162,10 @@ bool disk_image_open(struct disk_image *image, const struct disk_image_config *c
         .read_only = config->read_only,
     };
     if (open_files(image, config->direct, error) && lock(image, error) &&
-        (config->raw || check_format(image, error)) && read_size(image, error))
+        (config->raw || check_format(image, error)) && read_size(image, error)) {
+        image->in_memory = is_in_memory(image);
         return true;
+    }
     disk_image_close(image);
     return false;
 }

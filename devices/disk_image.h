@@ -31,6 +31,7 @@ struct disk_image {
     int fd;
     int direct_fd; /* -1: none */
     bool read_only;
+    bool in_memory;                /* of the host: its file system has no disk (tmpfs) */
     uint64_t size_bytes;           /* a multiple of a sector, not 0 */
     uint32_t block_bytes;          /* what the host reads and writes at least */
     uint32_t physical_block_bytes; /* what it does so without reading first */

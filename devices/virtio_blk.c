@@ -219,9 +219,11 @@ static bool create_engine(struct blk *blk, const char *name, struct error *error
 
     if (!any && strcmp(name, "uring") != 0 && strcmp(name, "threads") != 0)
         return error_set(error, ERROR_USAGE, 0, "io=%s: must be auto, uring or threads", name);
-    if (any || strcmp(name, "uring") == 0)
+    if (any && blk->image.in_memory)
+        blk->engine = disk_engine_create_at_once(&blk->image, depth, blk->virtio.doorbell, error);
+    else if (any || strcmp(name, "uring") == 0)
         blk->engine = disk_engine_create_uring(&blk->image, depth, blk->virtio.doorbell, error);
-    if (!blk->engine && any)
+    if (!blk->engine && any && !blk->image.in_memory)
         log_line(blk->virtio.log, LOG_DEBUG, "disk '%s' is served by threads: %s", blk->image.path,
                  error->message);
     if (!blk->engine && (any || strcmp(name, "threads") == 0))

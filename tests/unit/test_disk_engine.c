@@ -104,6 +104,11 @@ static void setup_threads(void)
     setup(disk_engine_create_threads);
 }
 
+static void setup_at_once(void)
+{
+    setup(disk_engine_create_at_once);
+}
+
 static void setup_uring(void)
 {
     setup(disk_engine_create_uring);
@@ -283,6 +288,7 @@ Suite *unit_suite(void)
     struct io_uring ring;
 
     tcase_add_test(threads, a_host_without_threads);
+    (void)add_case(suite, "at once", setup_at_once);
     if (io_uring_queue_init(1, &ring, 0) == 0) {
         io_uring_queue_exit(&ring);
         TCase *uring = add_case(suite, "uring", setup_uring);

@@ -3,14 +3,17 @@
 #include <check.h>
 #include <errno.h>
 #include <liburing.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "devices/virtio.h"
 #include "devices/virtio_blk.h"
+#include "devices/virtio_blk_internal.h"
 #include "fake_event_loop.h"
 #include "fake_timer_clocks.h"
 #include "virtio_bus.h"
@@ -33,6 +36,7 @@ static struct virtio_bus bus;
 static struct event_loop loop;
 static char path[] = "/tmp/armlet-disk-XXXXXX";
 static int setup_error, flush_error;
+static bool is_in_memory;
 static unsigned flushes;
 
 /* ---- the host's calls ---- */
@@ -40,6 +44,15 @@ static unsigned flushes;
 int __real_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
 int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
 int __wrap_fdatasync(int fd);
+int __wrap_fstatfs(int fd, struct statfs *file_system);
+
+/* Where the tests' image is, as far as the disk can tell. */
+int __wrap_fstatfs(int fd, struct statfs *file_system)
+{
+    (void)fd;
+    *file_system = (struct statfs){.f_type = is_in_memory ? TMPFS_MAGIC : EXT4_SUPER_MAGIC};
+    return 0;
+}
 
 int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags)
 {
@@ -64,6 +77,7 @@ static const struct virtqueue_layout layout = {.entries = ENTRIES};
 static void setup(void)
 {
     setup_error = flush_error = 0;
+    is_in_memory = false;
     flushes = 0;
     (void)snprintf(path, sizeof(path), "/tmp/armlet-disk-XXXXXX");
     int fd = mkstemp(path);
@@ -159,6 +173,17 @@ static void check_many(const char *engine)
 START_TEST(many_at_once)
 {
     check_many(_i ? "auto" : "threads");
+}
+END_TEST
+
+/* Nothing of the host is needed for it. */
+START_TEST(many_in_memory)
+{
+    setup_error = ENOSYS;
+    is_in_memory = true;
+    check_many("auto");
+    ck_assert_str_eq(container_of(bus.device, struct blk, virtio.device)->engine->ops->name,
+                     "at once");
 }
 END_TEST
 
@@ -298,6 +323,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, many_at_once, 0, 2);
+    tcase_add_test(tests, many_in_memory);
     tcase_add_test(tests, a_host_without_uring_has_threads);
     tcase_add_test(tests, one_flush_serves_all_that_wait);
     tcase_add_test(tests, a_failed_flush_fails_all_that_wait);

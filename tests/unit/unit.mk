@@ -37,7 +37,7 @@ unit_property      := $(sort $(property_objects) $(options_objects))
 unit_options_file  := $(options_objects)
 unit_options_value := src/options_value src/options_suggest src/error
 virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast devices/virtio_rng devices/virtio_blk devices/disk_image \
-    devices/virtio_blk_request devices/disk_uring devices/disk_threads devices/rate_limit
+    devices/virtio_blk_request devices/disk_uring devices/disk_threads devices/disk_at_once devices/rate_limit
 p9_objects := $(addprefix devices/,p9_message p9_files p9_changes p9_server p9_io p9_tree)
 virtio_objects += devices/virtio_9p $(p9_objects)
 UNIT_TESTS += p9 p9_escape virtio_9p options_share guest_command
@@ -74,7 +74,7 @@ unit_virtio_vsock := $(unit_virtio_mmio)
 unit_virtio_console := $(unit_virtio_mmio)
 unit_virtio_balloon := $(unit_virtio_mmio)
 unit_virtio_net  := $(unit_virtio_mmio)
-unit_disk_engine := devices/disk_uring devices/disk_threads devices/disk_image src/error
+unit_disk_engine := devices/disk_uring devices/disk_threads devices/disk_at_once devices/disk_image src/error
 unit_LDFLAGS_disk_engine := -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_register_eventfd \
     -Wl,--wrap=io_uring_submit,--wrap=io_uring_get_probe_ring,--wrap=pthread_create
 unit_rate_limit  := devices/rate_limit $(property_objects)
@@ -88,7 +88,7 @@ unit_timer_mmio  := $(device_objects)
 unit_gicv2m      := $(device_objects)
 UNIT_TESTS += virtio_blk_load
 unit_virtio_blk_load := $(unit_virtio_mmio)
-unit_LDFLAGS_virtio_blk_load := -Wl,--wrap=fdatasync,--wrap=io_uring_queue_init
+unit_LDFLAGS_virtio_blk_load := -Wl,--wrap=fdatasync,--wrap=io_uring_queue_init,--wrap=fstatfs
 unit_terminal := src/terminal src/guardian src/error src/log
 unit_console  := src/console src/console_output src/console_input src/console_backend src/console_pty src/console_unix src/unix_listener src/event_loop \
     $(sort $(events_objects) $(unit_terminal)) tests/unit/console_fixture
