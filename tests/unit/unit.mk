@@ -8,7 +8,7 @@ UNIT_TESTS := core events event_loop property bus memory options options_value o
     kvm vm vgic vcpu vcpu_watch machine machine_devices machine_timers doctor
 UNIT_TESTS += vm_regions testdev machine_regions pl011_fast hypercall
 UNIT_TESTS += plugin trace
-UNIT_TESTS += virtio_console console_ports options_console option_errors
+UNIT_TESTS += virtio_console console_ports options_console option_errors machine_console
 UNIT_TESTS += virtio_vsock virtio_balloon virtio_net
 UNIT_TESTS += virtqueue virtio_mmio virtio_blk rate_limit disk_engine
 UNIT_TESTS += sp804 sp804_random sp805 timer_mmio gicv2m
@@ -144,6 +144,7 @@ unit_machine := $(sort $(vcpu_objects) $(gicv2_objects) src/machine_irqchip $(op
     tests/unit/kvm_machine tests/unit/kvm_machine_boot)
 unit_machine_timers  := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_option_errors := src/exit_status tests/unit/primecell_checks $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
+unit_machine_console := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_stats := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_devices := $(filter-out devices/builtin tests/unit/kvm_machine_boot,$(unit_machine))
 unit_machine_irqchip := $(filter-out tests/unit/kvm_machine_boot,$(unit_machine))
