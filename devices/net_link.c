@@ -150,8 +150,8 @@ static bool check_config(const struct net_link_config *config, struct error *err
 
 static bool make_stream(struct net_stream *stream, struct error *error)
 {
-    stream->in = malloc(NET_STREAM_SEND_BYTES);
-    stream->out = malloc(NET_STREAM_SEND_BYTES);
+    stream->in = malloc(NET_STREAM_BUFFER_BYTES);
+    stream->out = malloc(NET_STREAM_BUFFER_BYTES);
     return (stream->in && stream->out) ||
            error_set(error, ERROR_HOST, ENOMEM, "cannot allocate a network's buffers");
 }

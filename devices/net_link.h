@@ -25,7 +25,8 @@
 enum {
     NET_MOST_PAIRS = 7,
     NET_FRAME_BYTES =
-        65553, /* the longest: 64 KiB of IP, with Ethernet's header and a VLAN's tag */
+        65553,             /* the longest: 64 KiB of IP, with Ethernet's header and a VLAN's tag */
+    NET_PASST_MTU = 65520, /* what passt itself would choose: the fewest frames */
     NET_NO_FILE = -1,
 };
 
@@ -43,7 +44,7 @@ struct net_link_config {
     uint64_t fd;                     /* NET_NO_FD: not given */
     const char *host;                /* user: the address that the guest knows the host by */
     struct property_list properties; /* each "forward" in it */
-    uint64_t mtu;                    /* 0: not given */
+    uint64_t mtu;                    /* 0: not given; of passt it always is */
     uint64_t pairs;                  /* tap: of queues */
 };
 
@@ -110,7 +111,10 @@ enum net_stream_state {
  * Sends frames with their lengths before them, all in one call; what the socket doesn't take is
  * kept, and has to be flushed before the next.
  */
-enum { NET_STREAM_SEND_BYTES = 262144 };
+enum {
+    NET_STREAM_BUFFER_BYTES = 262144,
+    NET_STREAM_PIECE_BYTES = 32768, /* sent at once, a stream socket of Linux's takes all or none */
+};
 enum net_stream_state net_stream_send(struct net_link *link, const struct iovec *segments,
                                       size_t count);
 enum net_stream_state net_stream_flush(struct net_link *link);

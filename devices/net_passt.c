@@ -28,6 +28,7 @@ enum {
     MESSAGE_BYTES = 256,
     PORT_MAX = 65535,
     NUMBER_BASE = 10,
+    SOCKET_BYTES = 4 << 20,
 };
 
 struct arguments {
@@ -95,11 +96,8 @@ static bool make_arguments(const struct net_link_config *config, struct argument
     add(arguments, "--fd", "3");
     if (config->host)
         add(arguments, "--gateway", config->host);
-    if (config->mtu) {
-        (void)snprintf(arguments->mtu, sizeof(arguments->mtu), "%llu",
-                       (unsigned long long)config->mtu);
-        add(arguments, "--mtu", arguments->mtu);
-    }
+    (void)snprintf(arguments->mtu, sizeof(arguments->mtu), "%llu", (unsigned long long)config->mtu);
+    add(arguments, "--mtu", arguments->mtu);
     for (size_t i = 0; i < config->properties.count; i++) {
         const struct property *property = &config->properties.items[i];
 
@@ -202,6 +200,14 @@ static bool start(const struct arguments *arguments, int socket, struct error *e
     return good;
 }
 
+/* The more fits, the less often passt has to drop what it sends. The host may allow less. */
+static void widen(int fd)
+{
+    const int bytes = SOCKET_BYTES;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 bool net_passt_start(const struct net_link_config *config, int *fd, struct error *error)
 {
     struct arguments arguments = {.count = 0};
@@ -211,6 +217,8 @@ bool net_passt_start(const struct net_link_config *config, int *fd, struct error
         return false;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return error_set(error, ERROR_HOST, errno, "cannot make a pair of sockets for passt");
+    widen(ends[0]);
+    widen(ends[1]);
     bool good = start(&arguments, ends[1], error);
     (void)close(ends[1]);
     if (good)

@@ -7,7 +7,7 @@
 
 #include "net_link.h"
 
-enum { LENGTH_BYTES = 4, IN_BYTES = NET_STREAM_SEND_BYTES, OUT_BYTES = NET_STREAM_SEND_BYTES };
+enum { LENGTH_BYTES = 4, IN_BYTES = NET_STREAM_BUFFER_BYTES, OUT_BYTES = NET_STREAM_BUFFER_BYTES };
 
 static bool may_go_on(int code)
 {

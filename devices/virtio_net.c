@@ -185,8 +185,10 @@ static bool pass(struct net *net)
     bool any = serve_control(net);
 
     for (uint32_t i = 0; i < net->pairs_in_use; i++) {
-        any |= net_send_some(net, i);
-        any |= net_receive_some(net, i);
+        bool sent = net_send_some(net, i);
+
+        net->receivers[i].dry &= !sent; /* that took time */
+        any |= net_receive_some(net, i) || sent;
     }
     return any && !virtio_is_wanted(&net->virtio);
 }
@@ -238,6 +240,8 @@ static void net_serve(struct virtio *virtio)
     if (!net->ready && runs(virtio))
         make_ready(net);
     net->limit_wait_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < net->link.pairs; i++)
+        net->receivers[i].dry = false;
     do {
         set_send_notify(net, false);
         while (pass(net))
@@ -263,8 +267,10 @@ static void net_reset(struct virtio *virtio)
 {
     struct net *net = net_of(virtio);
 
-    for (uint32_t i = 0; i < net->link.pairs; i++)
+    for (uint32_t i = 0; i < net->link.pairs; i++) {
         net_forget_lent(net, i);
+        net->receivers[i].most = 0;
+    }
     net->ready = false;
     net->pairs_in_use = 1;
     (void)net_link_use_pairs(&net->link, 1);
@@ -461,6 +467,8 @@ static bool set_up(struct net *net, const struct device_resources *resources, st
                          : make_mac(net->config.mac, error)) ||
         !create_limits(net, &properties.limit, resources->loop, error))
         return false;
+    if (properties.link.user && !properties.link.mtu)
+        properties.link.mtu = NET_PASST_MTU;
     net->link_config = properties.link;
     net->link_config.properties = resources->properties;
     net->epoll = epoll_create1(EPOLL_CLOEXEC);

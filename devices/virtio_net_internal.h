@@ -44,9 +44,11 @@ struct net_receiver {
     size_t first, end;         /* in lent */
     size_t iov_first, iov_end; /* in iov: the segments of all chains lent */
     uint64_t bytes;            /* of all chains lent */
+    uint64_t most;             /* ... there have been at once */
     bool notify;               /* the driver is to say when there are more */
     bool starved;              /* a frame may wait for a chain */
     bool limited;              /* ... or for the rate limit */
+    bool dry;                  /* the file had no frame any more, in this turn */
 };
 
 struct net {

@@ -8,6 +8,8 @@
 
 enum {
     ETHERNET_HEADER_BYTES = 14,
+    ETHERNET_MOST_BYTES = 18, /* of a header, with a VLAN's tag */
+    ETHERNET_MTU = 1500,
     LENGTH_BYTES = sizeof(uint32_t),
     PAIR_QUEUES = 2, /* receiveq, then transmitq (5.1.2) */
 };
@@ -115,30 +117,46 @@ static void judge_stream(struct net *net, enum net_stream_state state)
         net_link_lost(net);
 }
 
-/* One system call for all of them. They are copied if the socket is full, so all can go back. */
-static bool send_stream(struct net *net)
+/*
+ * Takes the frames that go out together. passt reads a frame in at most two pieces and is out of
+ * step for good if there are more; so it is one alone, which the host's kernel makes two pieces of,
+ * or so many as it keeps in one (NET_STREAM_PIECE_BYTES). Returns how many chains were taken.
+ */
+static size_t gather_frames(struct net *net, uint32_t queue, size_t *segments)
 {
     const struct virtqueue_chain *chain = &net->virtio.chain;
-    const uint32_t queue = send_queue(0);
-    size_t segments = 0;
     size_t bytes = 0;
     size_t count = 0;
 
-    if (net->send_blocked)
-        judge_stream(net, net_stream_flush(&net->link));
-    while (!net->send_blocked && count < NET_BATCH &&
-           segments + VIRTQUEUE_MOST_ENTRIES + 1 <= NET_SEGMENTS &&
-           bytes + LENGTH_BYTES + NET_FRAME_BYTES <= NET_STREAM_SEND_BYTES &&
-           take_frame(net, queue)) {
+    while (count < NET_BATCH && bytes < NET_STREAM_PIECE_BYTES &&
+           *segments + VIRTQUEUE_MOST_ENTRIES + 1 <= NET_SEGMENTS && take_frame(net, queue)) {
+        size_t more = LENGTH_BYTES + chain->readable_bytes - VIRTIO_NET_HEADER_BYTES;
+
+        if (is_frame(chain) && bytes > 0 && bytes + more > NET_STREAM_PIECE_BYTES) {
+            virtqueue_untake(&net->virtio.queues[queue], chain->entries);
+            break;
+        }
         if (is_frame(chain)) {
-            bytes += LENGTH_BYTES + chain->readable_bytes - VIRTIO_NET_HEADER_BYTES;
-            segments = gather(net, chain, count, segments);
+            bytes += more;
+            *segments = gather(net, chain, count, *segments);
             count_sent(net, chain->readable_bytes);
         } else {
             net_count(net, NET_SEND_DROPS, 1);
         }
         net->sent[count++] = (struct virtqueue_used){chain->id, chain->entries, 0};
     }
+    return count;
+}
+
+/* One system call for all of them. They are copied if the socket is full, so all can go back. */
+static bool send_stream(struct net *net)
+{
+    const uint32_t queue = send_queue(0);
+    size_t segments = 0;
+
+    if (net->send_blocked)
+        judge_stream(net, net_stream_flush(&net->link));
+    size_t count = net->send_blocked ? 0 : gather_frames(net, queue, &segments);
     if (segments > 0)
         judge_stream(net, net_stream_send(&net->link, net->out, segments));
     if (count > 0 && net->virtio.active[queue]) {
@@ -371,32 +389,53 @@ static long receive_one(struct net *net, uint32_t pair)
     return net->link.header ? receive_into_chains(net, pair) : receive_and_copy(net, pair);
 }
 
-/* A chain at least is there, and as many as a long packet needs, if there are. */
+/* What the longest packet takes up that may come. */
+static uint64_t longest(const struct net *net)
+{
+    uint64_t mtu = net->config.mtu ? net->config.mtu : ETHERNET_MTU;
+
+    return net->segments ? NET_PACKET_BYTES : VIRTIO_NET_HEADER_BYTES + ETHERNET_MOST_BYTES + mtu;
+}
+
+/*
+ * Whether there are chains for whatever comes next. A driver that has had more of them makes more
+ * again, so no frame is read for dropping; one that never has gets what fits.
+ */
 static bool prepare(struct net *net, uint32_t pair)
 {
     struct net_receiver *receiver = &net->receivers[pair];
+    uint64_t wanted = longest(net);
 
-    (void)lend(net, pair, net->segments ? NET_PACKET_BYTES : VIRTIO_NET_HEADER_BYTES);
-    receiver->starved = room(net, receiver) < VIRTIO_NET_HEADER_BYTES;
+    (void)lend(net, pair, wanted);
+    uint64_t there = room(net, receiver);
+
+    if (there > receiver->most)
+        receiver->most = there;
+    if (!net->merges)
+        wanted = VIRTIO_NET_HEADER_BYTES;
+    else if (wanted > receiver->most && receiver->most > VIRTIO_NET_HEADER_BYTES)
+        wanted = receiver->most;
+    receiver->starved = there < wanted;
     receiver->limited = net_is_limited(net, &net->receive_limit);
     return !receiver->starved && !receiver->limited;
 }
 
 bool net_receive_some(struct net *net, uint32_t pair)
 {
-    const uint32_t queue = receive_queue(pair);
+    struct net_receiver *receiver = &net->receivers[pair];
     unsigned count = 0;
     long got = 0;
 
-    while (got >= 0 && count < NET_BATCH && net_link_is_up(&net->link) &&
+    while (!receiver->dry && got >= 0 && count < NET_BATCH && net_link_is_up(&net->link) &&
            !virtio_is_wanted(&net->virtio) && prepare(net, pair)) {
         got = receive_one(net, pair);
         count += got >= 0;
     }
+    receiver->dry |= got == -EAGAIN;
     if (got < 0 && got != -EAGAIN && got != -EINTR)
         net_link_lost(net);
     if (count > 0)
-        virtio_signal(&net->virtio, queue);
+        virtio_signal(&net->virtio, receive_queue(pair));
     return count > 0;
 }
 

@@ -34,6 +34,7 @@ static struct event_loop loop;
 static struct error error;
 static int ends[2];
 static char fd_text[16];
+static const char *mtu; /* what start() gives, if any */
 static uint8_t frame[LONG_FRAME_BYTES];
 static char directory[64], script[96], path[128];
 
@@ -53,11 +54,11 @@ static void start(int type, uint32_t queue, const struct virtqueue_layout *layou
 {
     ck_assert_int_eq(socketpair(AF_UNIX, type, 0, ends), 0);
     (void)snprintf(fd_text, sizeof(fd_text), "%d", ends[OURS]);
-    const struct property items[] = {{"fd", fd_text}, {"mac", "02:00:00:00:00:07"}};
+    const struct property items[] = {{"fd", fd_text}, {"mac", "02:00:00:00:00:07"}, {"mtu", mtu}};
 
     virtio_bus_init(&bus, layout);
     bus.queue = queue;
-    bus.device = create(items, sizeof(items) / sizeof(items[0]));
+    bus.device = create(items, sizeof(items) / sizeof(items[0]) - !mtu);
     ck_assert_msg(bus.device, "%s", error.message);
     virtio_bus_start(&bus, features);
     for (size_t i = 0; i < sizeof(frame); i++)
@@ -67,6 +68,7 @@ static void start(int type, uint32_t queue, const struct virtqueue_layout *layou
 static void setup(void)
 {
     ends[OURS] = ends[THEIRS] = -1;
+    mtu = NULL;
     loop = (struct event_loop){0};
 }
 
@@ -150,6 +152,31 @@ START_TEST(a_long_frame_is_spread)
     ck_assert_uint_eq(bytes, VIRTIO_NET_HEADER_BYTES + LONG_FRAME_BYTES);
     ck_assert_uint_eq(at[offsetof(struct virtio_net_header, buffer_count)], count);
     ck_assert_mem_eq(at + VIRTIO_NET_HEADER_BYTES, frame, LONG_FRAME_BYTES);
+}
+END_TEST
+
+/* A driver that has had enough chains gives them again: until then frames are not lost. */
+START_TEST(a_long_frame_waits_for_chains)
+{
+    const unsigned count = 1 + LONG_FRAME_BYTES / BUFFER_BYTES;
+
+    mtu = "9000";
+    start(SOCK_STREAM, RECEIVE, &split, VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF));
+    for (unsigned lap = 0; lap < 20; lap++) {
+        uint32_t bytes = 0;
+
+        if (lap > 0) {
+            from_host(SOCK_STREAM, LONG_FRAME_BYTES);
+            add_receive_buffers(count - 2, BUFFER_BYTES);
+        }
+        add_receive_buffers(lap ? 2 : count, BUFFER_BYTES);
+        if (lap == 0)
+            from_host(SOCK_STREAM, LONG_FRAME_BYTES);
+        for (unsigned i = 0; i < count; i++)
+            bytes += virtio_bus_reap(&bus);
+        ck_assert_uint_eq(bytes, VIRTIO_NET_HEADER_BYTES + LONG_FRAME_BYTES);
+    }
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "receive_drops"), 0);
 }
 END_TEST
 
@@ -404,6 +431,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(frames, setup, teardown);
     tcase_add_loop_test(frames, frames_come_in, 0, TYPES);
     tcase_add_loop_test(frames, a_long_frame_is_spread, 0, 2);
+    tcase_add_test(frames, a_long_frame_waits_for_chains);
     tcase_add_loop_test(frames, a_frame_without_room_is_dropped, 0, TYPES);
     tcase_add_test(frames, chains_for_reading_or_too_short_take_no_frame);
     tcase_add_test(frames, a_reset_forgets_what_was_lent);
