@@ -109,7 +109,7 @@ include tests/unit/unit.mk
 # ---- armlet ----------------------------------------------------------------------------------
 .PHONY: all
 all: $(O)/armlet $(O)/armlet-dynamic $(PLUGINS:%=$(O)/plugins/%.so) $(GUESTS:%=$(O)/guests/%) \
-    $(O)/guests/vsock_peer compile_commands.json
+    $(O)/guests/vsock_peer $(O)/guests/net_peer compile_commands.json
 
 .PHONY: guest-tests
 guest-tests: all $(O)/harness $(O)/formats/stamp $(O)/formats/debian.ext4.gz $(TEST_PLUGINS:%=$(O)/test-plugins/%.so)
@@ -228,9 +228,9 @@ $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -O1 -g -static -o $@ $(HARNESS_SOURCES)
 
-# A program for Linux guests, which cases put into their initramfs.
-$(O)/guests/vsock_peer: tests/guest/vsock_peer.c tests/guest/stream_check.c \
-    tests/guest/stream_check.h Makefile
+# Programs for Linux guests, which cases put into their initramfs, or guests fetch.
+$(O)/guests/vsock_peer: tests/guest/stream_check.c tests/guest/stream_check.h
+$(O)/guests/%_peer: tests/guest/%_peer.c Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -O2 -static -s -o $@ $(filter %.c,$^)
@@ -274,6 +274,14 @@ CRASH_ROUNDS ?= 20
 check-disk-crash: guest-tests
 	@$(LAB) run --timeout 3600 --put $(O)/armlet --put $(CACHE)/e2fsck --put $(O)/formats=formats \
 	    --put tests/guest/disk-crash -- disk-crash $(CRASH_ROUNDS)
+
+# Much data and many connections through each kind of network: the long form of cases of the harness.
+NET_MIB ?= 1024
+NET_CONNECTIONS ?= 5000
+.PHONY: check-net-load
+check-net-load: all
+	@$(LAB) run --timeout 3600 --put $(O)/armlet --put $(O)/guests/net_peer \
+	    --put tests/guest/net-load $$(tests/run $(O) libc) -- net-load $(NET_MIB) $(NET_CONNECTIONS)
 
 # Every test again, compiled to count lines; the counts of both architectures are added up.
 .PHONY: coverage
@@ -410,6 +418,7 @@ help:
 #: make check-unit   the unit tests alone, under SAN= (address,undefined)
 #: make check-guest  the tests on KVM alone
 #: make check-disk-crash  CRASH_ROUNDS= (20) kills of a guest that writes to its disk
+#: make check-net-load  NET_MIB= (1024) each way and NET_CONNECTIONS= (5000), by passt and TAP
 #: make coverage     line coverage by all tests together
 #: make lint         format, static analysis, headers, manual pages, duplicates
 #: make bench        all benchmarks in the counted lab, LKVM= a kvmtool to measure beside QEMU

@@ -16,6 +16,9 @@
 #include "harness.h"
 #include "net_host.h"
 
+#define LOAD_MIB         "24"
+#define LOAD_CONNECTIONS "200"
+
 enum {
     STATUS_USAGE = 2,
     STATUS_HOST = 3,
@@ -47,7 +50,8 @@ static int make_host(void)
         "ip link add dummy0 type dummy 2>/dev/null; ip link set lo up; ip link set dummy0 up;"
         "ip addr add 10.9.0.2/24 dev dummy0 2>/dev/null;"
         "ip route add default via 10.9.0.1 2>/dev/null;"
-        "mkdir -p /tmp/www && rm -f /tmp/www/end;"
+        "mkdir -p /tmp/www && rm -f /tmp/www/end && cp $LAB_DIR/bin/net_peer /tmp/www/;"
+        "pidof net_peer >/dev/null || { net_peer serve 9000 >/dev/null & };"
         "[ -f /tmp/www/data ] || dd if=/dev/urandom of=/tmp/www/data bs=64k count=64 2>/dev/null;"
         "wget -q -O /dev/null http://127.0.0.1:8000/data 2>/dev/null ||"
         "  httpd -p 8000 -h /tmp/www");
@@ -93,6 +97,30 @@ static int fetch_forwarded(struct running *running)
 int net_fetch_by_tap(struct running *running)
 {
     return fetch(running, "http://10.8.0.2/data");
+}
+
+/* The same the other way round as the guest did with net_peer. */
+static int load_guest(const char *server)
+{
+    char command[COMMAND_BYTES];
+
+    (void)snprintf(command, sizeof(command),
+                   "net_peer get %s " LOAD_MIB " && net_peer put %s " LOAD_MIB
+                   " && net_peer echo %s " LOAD_CONNECTIONS " && echo end >/tmp/www/end",
+                   server, server, server);
+    return shell(command);
+}
+
+static int load_forwarded(struct running *running)
+{
+    (void)running;
+    return load_guest("127.0.0.1 8080");
+}
+
+static int load_by_tap(struct running *running)
+{
+    (void)running;
+    return load_guest("10.8.0.2 80");
 }
 
 /* The process IDs of all that are called passt. Returns their count. */
@@ -158,6 +186,19 @@ static int passt_is_gone(void)
             EXPECT("CHECK connections 20"), EXPECT("CHECK warnings 0")                             \
     }
 
+/* What make check-net-load does with more of it. */
+#define LOAD " armlet.mib=" LOAD_MIB " armlet.connections=" LOAD_CONNECTIONS
+#define LINUX_LOAD(words)                                                                          \
+    "-k", "@kernel-6.1/vmlinuz", "-i", "@guest.cpio", "-m", "256M", "-a",                          \
+        "console=ttyAMA0 quiet panic=-1 armlet.test=netload " words LOAD
+#define LOADS(mtu, call)                                                                           \
+    {                                                                                              \
+        EXPECT("CHECK mtu " mtu), EXPECT("CHECK got " LOAD_MIB " MiB whole"),                      \
+            EXPECT("CHECK put " LOAD_MIB " MiB whole"),                                            \
+            EXPECT("CHECK echoed " LOAD_CONNECTIONS " of " LOAD_CONNECTIONS),                      \
+            EXPECT("CHECK serving"), CALL(call), EXPECT("CHECK warnings 0")                        \
+    }
+
 const struct guest_case net_cases[] = {
     {.name = "virtio-net by passt: DHCP, files both ways",
      .arguments = {LINUX("6.1", USER), "--net", "user,forward=tcp:8080:80"},
@@ -188,6 +229,17 @@ const struct guest_case net_cases[] = {
      .arguments = {LINUX("6.12", TAP), "-c", "2", "--net",
                    "tap=tap0,mtu=1400,mac=02:00:00:00:00:07,bandwidth=16M"},
      .steps = FETCHES("10.8.0.2/24", net_fetch_by_tap),
+     .needs = is_emulated_host,
+     .prepare = net_make_tap},
+    {.name = "virtio-net by passt: much data and many connections",
+     .arguments = {LINUX_LOAD(USER), "--net", "user,forward=tcp:8080:80"},
+     .steps = LOADS("65520", load_forwarded),
+     .needs = is_emulated_host,
+     .prepare = make_host,
+     .after = passt_is_gone},
+    {.name = "virtio-net by tap: much data and many connections",
+     .arguments = {LINUX_LOAD(TAP), "--net", "tap=tap0"},
+     .steps = LOADS("1500", load_by_tap),
      .needs = is_emulated_host,
      .prepare = net_make_tap},
     {.name = "virtio-net, a port that isn't one",
