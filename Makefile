@@ -102,7 +102,7 @@ GUESTS += testdev chars hypercall
 GUESTS += sp804 sp805 timer_mmio gicv2m
 GUESTS += gic_modes pmu
 GUESTS += sample
-GUESTS += virtio_hostile disk_cost
+GUESTS += virtio_hostile disk_cost net_cost
 
 include tests/unit/unit.mk
 
@@ -173,7 +173,7 @@ $(O)/test-plugins/%.so: tests/plugins/%.c Makefile
 
 # ---- bare-metal guests -----------------------------------------------------------------------
 GUEST_LIBRARY := guests/start.S guests/cpu.S $(addprefix guests/lib,.c _exception.c _fdt.c _gic.c \
-    _its.c _mmu.c _print.c _psci.c _smp.c)
+    _its.c _mmu.c _print.c _psci.c _smp.c _virtio.c)
 GUEST_CFLAGS := -std=gnu17 $(WARNINGS) -O2 -g -ffreestanding -nostdlib -fpie -static-pie \
     -fvisibility=hidden -ffunction-sections -fdata-sections -mgeneral-regs-only -mstrict-align \
     -mno-outline-atomics -fno-stack-protector -fno-builtin -fno-asynchronous-unwind-tables -Iguests -Iinclude
