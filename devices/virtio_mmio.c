@@ -116,8 +116,12 @@ static void reset(struct virtio *virtio)
     virtio->regs = (struct virtio_registers){0};
     virtio_fast_reset(virtio);
     (void)pthread_mutex_unlock(&virtio->lock);
-    if (virtio->model->reset)
-        virtio->model->reset(virtio);
+    if (!virtio->model->reset)
+        return;
+    virtio->model->reset(virtio);
+    (void)pthread_mutex_lock(&virtio->lock);
+    virtio_fast_show(virtio); /* the model may have changed its configuration */
+    (void)pthread_mutex_unlock(&virtio->lock);
 }
 
 static void start_queues(struct virtio *virtio, const struct virtio_registers *regs)

@@ -31,6 +31,12 @@ static bool write_config(struct virtio *device, uint64_t offset, uint8_t byte)
     return offset < CONFIG_BYTES;
 }
 
+static void reset_model(struct virtio *device)
+{
+    (void)device;
+    config[0] ^= 0xff;
+}
+
 static void destroy_model(struct virtio *device)
 {
     free(device);
@@ -42,6 +48,7 @@ static const struct virtio_model model = {
     .queue_count = 1,
     .handle = handle,
     .write_config = write_config,
+    .reset = reset_model,
     .destroy = destroy_model,
 };
 
