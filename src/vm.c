@@ -129,10 +129,20 @@ static void set_spi(struct irq_line *line, bool level)
     set_level(line, level, (KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT) | line->intid);
 }
 
-/* The line's number is the vCPU's index and the input, as KVM_IRQ_LINE wants them. */
+/*
+ * The line's number is the vCPU's index and the input, as KVM_IRQ_LINE wants them.
+ *
+ * Twice: KVM keeps the level as a bit of the vCPU's HCR_EL2, in which the vCPU's thread changes the
+ * bits that trap WFI and WFE each time that it is loaded, and not atomically. A level that arrives
+ * in between is lost, and a vCPU in WFI then waits for ever. If it was, the second call finds the
+ * bit as it was before, and does it again; else it finds nothing to do.
+ */
 static void set_cpu_input(struct irq_line *line, bool level)
 {
-    set_level(line, level, (KVM_ARM_IRQ_TYPE_CPU << KVM_ARM_IRQ_TYPE_SHIFT) | line->intid);
+    const uint32_t input = (KVM_ARM_IRQ_TYPE_CPU << KVM_ARM_IRQ_TYPE_SHIFT) | line->intid;
+
+    set_level(line, level, input);
+    set_level(line, level, input);
 }
 
 void vm_connect_irq(struct vm *vm, struct irq_line *line, uint32_t intid)

@@ -41,6 +41,7 @@ const struct guest_case bare_metal_cases[] = {
      .forbidden = "FAIL"},
     {.name = "gic with ITS",
      .arguments = {GUEST("gic"), "-c", "2", "--its", "on"},
+     .needs = has_its,
      .steps = PASSES("gic"),
      .forbidden = "FAIL"},
     {.name = "timer", .arguments = {GUEST("timer")}, .steps = PASSES("timer"), .forbidden = "FAIL"},

@@ -33,12 +33,9 @@
 
 enum { BOOT_TIMEOUT_S = 300 };
 
-int has_vgicv2(void)
+static int has_device(unsigned type)
 {
-    struct kvm_create_device create = {
-        .type = KVM_DEV_TYPE_ARM_VGIC_V2,
-        .flags = KVM_CREATE_DEVICE_TEST,
-    };
+    struct kvm_create_device create = {.type = type, .flags = KVM_CREATE_DEVICE_TEST};
     int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     int vm = kvm >= 0 ? ioctl(kvm, KVM_CREATE_VM, 0) : -1;
     int has = vm >= 0 && ioctl(vm, KVM_CREATE_DEVICE, &create) == 0;
@@ -48,6 +45,16 @@ int has_vgicv2(void)
     if (kvm >= 0)
         (void)close(kvm);
     return has;
+}
+
+int has_vgicv2(void)
+{
+    return has_device(KVM_DEV_TYPE_ARM_VGIC_V2);
+}
+
+int has_its(void)
+{
+    return has_device(KVM_DEV_TYPE_ARM_VGIC_ITS);
 }
 
 static int has_pmu(void)

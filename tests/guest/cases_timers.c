@@ -78,6 +78,7 @@ const struct guest_case timer_cases[] = {
      .forbidden = "FAIL"},
     {.name = "gicv2m beside an ITS",
      .arguments = {GUEST("gicv2m"), "--its", "on", "--msi", "gicv2m", "-c", "2"},
+     .needs = has_its,
      .steps = PASSES("gicv2m"),
      .forbidden = "FAIL"},
     {.name = "sp804, userspace GIC",

@@ -102,6 +102,7 @@ const char *lab_path(const char *name);
 /* Whether the host's KVM can give guests a GICv2, or can't: for guest_case.needs. */
 int has_vgicv2(void);
 int lacks_vgicv2(void);
+int has_its(void); /* an ITS, as hosts with a GICv3 do */
 /* The output seen so far, and the process. */
 const char *running_output(const struct running *running);
 int running_pid(const struct running *running);
