@@ -114,13 +114,15 @@ static void inflate_page(struct balloon *balloon, struct run *run, uint64_t page
     }
 }
 
+/* A chain may be of a thousand million pages: who waits for `work` doesn't wait for all of them. */
 static void inflate(struct balloon *balloon, const struct virtqueue_chain *chain)
 {
     uint32_t pages[PFNS_AT_ONCE];
     struct run run = {0, 0};
     uint64_t offset = 0;
 
-    while (chain->readable_bytes - offset >= sizeof(pages[0])) {
+    while (chain->readable_bytes - offset >= sizeof(pages[0]) &&
+           !virtio_is_wanted(&balloon->virtio)) {
         uint64_t left = chain->readable_bytes - offset;
         size_t part = left < sizeof(pages) ? (size_t)left : sizeof(pages);
 
