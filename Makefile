@@ -103,6 +103,7 @@ GUESTS += sp804 sp805 timer_mmio gicv2m
 GUESTS += gic_modes pmu
 GUESTS += sample
 GUESTS += virtio_hostile disk_cost net_cost
+GUESTS += virtio_attack
 
 include tests/unit/unit.mk
 
@@ -189,6 +190,7 @@ $(O)/guests/lib/%.o: guests/% Makefile
 $(O)/guests/%.elf: $(O)/guests/lib/%.c.o $(GUEST_OBJECTS) guests/guest.ld
 	$(Q)$(ARM64_CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
 
+$(O)/guests/virtio_attack.elf: $(addprefix $(O)/guests/lib/attack_,driver.c.o devices.c.o 9p.c.o)
 $(O)/guests/bench.elf: $(addprefix $(O)/guests/lib/bench_,exits.c.o interrupts.c.o cpus.c.o console.c.o)
 
 $(O)/guests/%: $(O)/guests/%.elf
@@ -209,7 +211,7 @@ $(O)/guests/linux/%: guests/linux/%.c Makefile
 # ---- tests on KVM ----------------------------------------------------------------------------
 HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_command_line.c \
     cases_features.c cases_linux.c cases_terminal.c)
-HARNESS_SOURCES += tests/guest/cases_disk.c
+HARNESS_SOURCES += tests/guest/cases_disk.c tests/guest/cases_hostile.c
 HARNESS_SOURCES += tests/guest/cases_regions.c
 HARNESS_SOURCES += tests/guest/cases_insight.c tests/guest/cases_net.c
 HARNESS_SOURCES += tests/guest/cases_irqchip.c

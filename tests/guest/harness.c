@@ -377,6 +377,7 @@ int main(int argc, char **argv)
         {"share", share_cases},
         {"balloon", balloon_cases},
         {"consoles", console_cases},
+        {"hostile", hostile_cases},
     };
     struct totals totals = {0};
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;
