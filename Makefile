@@ -85,7 +85,8 @@ src_SOURCES += src/machine_console.c
 devices_SOURCES += devices/virtio_console.c devices/virtio_console_control.c
 devices_SOURCES += devices/virtio_balloon.c devices/balloon_control.c
 devices_SOURCES += devices/virtio_vsock.c devices/vsock_stream.c devices/vsock_host.c
-devices_SOURCES += devices/vhost.c devices/virtio_vhost.c devices/vsock_vhost.c
+devices_SOURCES += devices/vhost.c devices/virtio_vhost.c devices/vsock_vhost.c devices/host_process.c devices/vhost_user.c
+devices_SOURCES += devices/virtio_fs.c devices/virtiofsd.c
 devices_SOURCES += devices/gicv2.c devices/gicv2_distributor.c devices/gicv2_cpu_interface.c
 fdt_SOURCES     := fdt/fdt_writer.c fdt/fdt_file.c fdt/fdt_edit.c fdt/fdt_overlay.c
 
@@ -144,7 +145,7 @@ RARE := src/bench/% src/doctor% src/stats% src/trace% src/plugin% src/explain sr
     src/no_syndrome src/instruction src/mmio_decode src/translate src/options_help \
     src/options_suggest src/options_file src/builtin_guest src/console_pty src/console_unix \
     src/hypercall src/image/elf devices/gicv2% devices/sp80% devices/timer% devices/testdev \
-    devices/virt% devices/vhost% devices/disk% devices/rate_limit devices/p9% devices/net% devices/vsock% \
+    devices/virt% devices/vhost% devices/host_process devices/disk% devices/rate_limit devices/p9% devices/net% devices/vsock% \
     src/guest_command src/guest_init src/cpio src/kernel_modules src/unix_listener \
     fdt/fdt_overlay fdt/fdt_file
 rare := $(RARE:%=$(O)/arm64/%.o)
@@ -223,7 +224,7 @@ HARNESS_SOURCES += tests/guest/cases_virtio.c tests/guest/cases_virtio_exits.c
 HARNESS_SOURCES += tests/guest/cases_balloon.c
 HARNESS_SOURCES += tests/guest/cases_vsock.c tests/guest/stream_check.c
 HARNESS_SOURCES += tests/guest/cases_share.c tests/guest/cases_console.c
-HARNESS_SOURCES += tests/guest/cases_vhost.c tests/guest/guest_program.c
+HARNESS_SOURCES += tests/guest/cases_vhost.c tests/guest/cases_virtiofs.c tests/guest/guest_program.c
 
 $(O)/harness: $(HARNESS_SOURCES) tests/guest/harness.h Makefile
 	$(call say,CC,$@)

@@ -23,6 +23,7 @@ extern const struct device_class virtio_ports_class;   /* needs also ports */
 extern const struct device_class virtio_rng_class;     /* entropy, needs irq, memory and log */
 extern const struct device_class virtio_vsock_class;   /* sockets, needs also host_socket */
 extern const struct device_class virtio_9p_class;      /* directory, needs irq, memory and log */
+extern const struct device_class virtio_fs_class;      /* directory, needs also shared_memory */
 extern const struct device_class virtio_balloon_class; /* needs also loop; host_socket */
 
 /* The test device, needs irq, loop, log and guest_exit. */

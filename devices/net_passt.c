@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host_process.h"
 #include "net_link.h"
 
 enum {
-    PASST_FD = 3,
     MOST_ARGUMENTS = 128,
     PORT_TEXT_BYTES = 96,
     START_TIMEOUT_MS = 10000,
@@ -108,34 +107,6 @@ static bool make_arguments(const struct net_link_config *config, struct argument
     return true;
 }
 
-/* Signals as a new process has them, and no file of ours but these. */
-static int spawn(const struct arguments *arguments, int socket, int messages, pid_t *pid)
-{
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-
-    (void)sigemptyset(&none);
-    (void)sigfillset(&all);
-    (void)posix_spawn_file_actions_init(&files);
-    (void)posix_spawnattr_init(&attributes);
-    (void)posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    (void)posix_spawn_file_actions_adddup2(&files, messages, STDOUT_FILENO);
-    (void)posix_spawn_file_actions_adddup2(&files, messages, STDERR_FILENO);
-    (void)posix_spawn_file_actions_adddup2(&files, socket, PASST_FD);
-    (void)posix_spawn_file_actions_addclosefrom_np(&files, PASST_FD + 1);
-    (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawnattr_setsigdefault(&attributes, &all);
-    (void)posix_spawnattr_setpgroup(&attributes, 0);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                    POSIX_SPAWN_SETPGROUP);
-    int code =
-        posix_spawnp(pid, "passt", &files, &attributes, (char *const *)arguments->words, environ);
-    (void)posix_spawn_file_actions_destroy(&files);
-    (void)posix_spawnattr_destroy(&attributes);
-    return code;
-}
-
 /* Its last line, until it closes its output: in the background it has none. */
 static bool read_messages(int fd, char message[MESSAGE_BYTES])
 {
@@ -188,7 +159,7 @@ static bool start(const struct arguments *arguments, int socket, struct error *e
 
     if (pipe2(messages, O_CLOEXEC) != 0)
         return error_set(error, ERROR_HOST, errno, "cannot make a pipe to passt");
-    int code = spawn(arguments, socket, messages[1], &pid);
+    int code = host_process_start("passt", arguments->words, socket, messages[1], &pid);
     (void)close(messages[1]);
     bool good = code == 0 && wait_until_up(pid, messages[0], error);
     (void)close(messages[0]);

@@ -77,7 +77,7 @@ void net_vhost_start(struct net_vhost *self)
     uint32_t queues = virtio_has(virtio, VIRTIO_NET_F_MQ) ? kernel_queues(self) : 2;
     struct error error;
 
-    if (!virtio_vhost_keep(&self->events, queues < kernel_queues(self) ? queues : VIRTIO_VHOST_NONE,
+    if (!virtio_vhost_keep(&self->events, queues < kernel_queues(self) ? 1U << queues : 0,
                            &error) ||
         !give_all(self, queues, &error))
         virtio_vhost_failed(&self->events, &error);

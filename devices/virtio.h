@@ -36,6 +36,7 @@ enum virtio_device_id {
     VIRTIO_ID_BALLOON = 5,
     VIRTIO_ID_9P = 9,
     VIRTIO_ID_VSOCK = 19,
+    VIRTIO_ID_FS = 26,
 }; /* 5 */
 
 enum { VIRTIO_NO_FILE = -1 };

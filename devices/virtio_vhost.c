@@ -15,7 +15,7 @@ static bool make_event(int *fd, struct error *error)
     return *fd >= 0 || error_set(error, ERROR_HOST, errno, "eventfd failed");
 }
 
-static bool watch(const struct virtio_vhost *self, int fd, struct error *error)
+bool virtio_vhost_watch(const struct virtio_vhost *self, int fd, struct error *error)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
@@ -23,17 +23,21 @@ static bool watch(const struct virtio_vhost *self, int fd, struct error *error)
            error_set(error, ERROR_HOST, errno, "epoll_ctl failed");
 }
 
+void virtio_vhost_unwatch(const struct virtio_vhost *self, int fd)
+{
+    (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
 bool virtio_vhost_init(struct virtio_vhost *self, struct virtio *virtio, uint32_t queues,
                        struct error *error)
 {
-    *self = (struct virtio_vhost){
-        virtio, VIRTIO_NO_FILE, VIRTIO_NO_FILE, VIRTIO_NO_FILE, VIRTIO_NO_FILE,
-    };
+    *self = (struct virtio_vhost){virtio, VIRTIO_NO_FILE, VIRTIO_NO_FILE, VIRTIO_NO_FILE, 0};
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (self->epoll < 0)
         return error_set(error, ERROR_HOST, errno, "epoll_create1 failed");
     if (!make_event(&self->call, error) || !make_event(&self->error, error) ||
-        !watch(self, self->call, error) || !watch(self, self->error, error))
+        !virtio_vhost_watch(self, self->call, error) ||
+        !virtio_vhost_watch(self, self->error, error))
         return false;
     for (uint32_t i = 0; i < queues; i++)
         if (!make_event(&virtio->kicks[i], error))
@@ -61,32 +65,39 @@ void virtio_vhost_finish(struct virtio_vhost *self)
     self->virtio = NULL;
 }
 
-bool virtio_vhost_give(const struct virtio_vhost *self, const struct vhost *vhost, uint32_t queue,
-                       uint32_t index, struct error *error)
+struct vhost_ring virtio_vhost_ring(const struct virtio_vhost *self, uint32_t queue, uint32_t index)
 {
-    const struct vhost_ring ring = {
+    return (struct vhost_ring){
         .index = index,
         .queue = &self->virtio->queues[queue],
         .kick = self->virtio->kicks[queue],
         .call = self->call,
         .error = self->error,
     };
+}
+
+bool virtio_vhost_give(const struct virtio_vhost *self, const struct vhost *vhost, uint32_t queue,
+                       uint32_t index, struct error *error)
+{
+    const struct vhost_ring ring = virtio_vhost_ring(self, queue, index);
 
     return vhost_give_ring(vhost, &ring, error);
 }
 
-bool virtio_vhost_keep(struct virtio_vhost *self, uint32_t queue, struct error *error)
+bool virtio_vhost_keep(struct virtio_vhost *self, uint32_t queues, struct error *error)
 {
-    int kick = queue == VIRTIO_VHOST_NONE ? VIRTIO_NO_FILE : self->virtio->kicks[queue];
+    for (uint32_t i = 0; i < self->virtio->queue_count; i++) {
+        uint32_t bit = 1U << i;
+        int kick = self->virtio->kicks[i];
 
-    if (kick == self->kept)
-        return true;
-    if (self->kept != VIRTIO_NO_FILE)
-        (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, self->kept, NULL);
-    self->kept = VIRTIO_NO_FILE;
-    if (kick != VIRTIO_NO_FILE && !watch(self, kick, error))
-        return false;
-    self->kept = kick;
+        if ((self->kept & bit) == (queues & bit))
+            continue;
+        if (self->kept & bit)
+            virtio_vhost_unwatch(self, kick);
+        else if (!virtio_vhost_watch(self, kick, error))
+            return false;
+        self->kept ^= bit;
+    }
     return true;
 }
 
@@ -101,10 +112,16 @@ void virtio_vhost_serve(struct virtio_vhost *self)
 {
     if (take_event(self->call))
         virtio_interrupt(self->virtio, VIRTIO_INTERRUPT_USED_BUFFER);
-    if (self->kept != VIRTIO_NO_FILE)
-        (void)take_event(self->kept);
+    for (uint32_t i = 0; self->kept >> i; i++)
+        if (self->kept >> i & 1)
+            (void)take_event(self->virtio->kicks[i]);
     if (take_event(self->error))
-        virtio_need_reset(self->virtio, "the host's kernel can make nothing of it");
+        virtio_need_reset(self->virtio, "its back end can make nothing of it");
+}
+
+void virtio_vhost_interrupt(const struct virtio_vhost *self)
+{
+    virtio_interrupt(self->virtio, VIRTIO_INTERRUPT_USED_BUFFER);
 }
 
 void virtio_vhost_complain(const struct virtio_vhost *self, const struct error *error)

@@ -17,7 +17,7 @@ struct virtio_vhost {
     struct virtio *virtio;
     int call, error; /* eventfds, of all its queues */
     int epoll;       /* what the worker watches: both */
-    int kept;        /* the doorbell of a queue that the worker serves after all, or no file */
+    uint32_t kept;   /* queues that the worker serves after all, a bit each */
 };
 
 /* The first `queues` of the device's are a back end's. Between virtio_init() and virtio_start(). */
@@ -26,22 +26,32 @@ bool virtio_vhost_init(struct virtio_vhost *self, struct virtio *virtio, uint32_
 /* After the back ends were closed. Allowed on zeroed memory, and after a failure. */
 void virtio_vhost_finish(struct virtio_vhost *self);
 
-/* In start(): hands an active queue over, as the back end's ring `index`. */
+/* What a back end is told of an active queue, which is its ring `index`. */
+struct vhost_ring virtio_vhost_ring(const struct virtio_vhost *self, uint32_t queue,
+                                    uint32_t index);
+/* In start(): hands it over to one of the kernel's. */
 bool virtio_vhost_give(const struct virtio_vhost *self, const struct vhost *vhost, uint32_t queue,
                        uint32_t index, struct error *error) WARN_UNUSED;
 
 /*
- * In start(), before queues are given: the worker serves this queue, which has a doorbell of its
- * own, for it might have been a back end's; VIRTIO_VHOST_NONE: no more. False: the host failed.
+ * The worker serves these queues, a bit each, which have doorbells of their own, for they might be
+ * a back end's: in start() before queues are given, or when the back end is gone. 0: none any more.
+ * False: the host failed.
  */
-enum { VIRTIO_VHOST_NONE = VIRTIO_MOST_QUEUES };
-bool virtio_vhost_keep(struct virtio_vhost *self, uint32_t queue, struct error *error) WARN_UNUSED;
+bool virtio_vhost_keep(struct virtio_vhost *self, uint32_t queues, struct error *error) WARN_UNUSED;
+
+/* The worker wakes up for this file, too, while it is readable. */
+bool virtio_vhost_watch(const struct virtio_vhost *self, int fd, struct error *error) WARN_UNUSED;
+void virtio_vhost_unwatch(const struct virtio_vhost *self, int fd);
 
 /* On the worker: interrupts, if a back end called, and looks whether it found a queue broken. */
 void virtio_vhost_serve(struct virtio_vhost *self);
 
 /* In stop(): the host failed, which the log says; nothing else can be done. */
 void virtio_vhost_complain(const struct virtio_vhost *self, const struct error *error);
+
+/* Tells the driver that its buffers were used. */
+void virtio_vhost_interrupt(const struct virtio_vhost *self);
 
 /* Says that the host failed, and asks the driver for a reset. In start() and serve(). */
 void virtio_vhost_failed(struct virtio_vhost *self, const struct error *error);

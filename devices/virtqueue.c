@@ -97,6 +97,15 @@ void virtqueue_init(struct virtqueue *queue, const struct guest_memory *memory,
              layout->packed ? EVENT_ALIGNMENT : USED_ALIGNMENT);
 }
 
+void virtqueue_resume(struct virtqueue *queue)
+{
+    if (queue->broken)
+        return;
+    queue->next_used = load16(queue->device_area + USED_INDEX);
+    queue->next_available = queue->next_used;
+    queue->outstanding = 0;
+}
+
 /* ---- one chain ---- */
 
 /* Adds what one descriptor lends. False: the queue is broken. */

@@ -67,6 +67,12 @@ enum virtqueue_state {
 void virtqueue_init(struct virtqueue *queue, const struct guest_memory *memory,
                     const struct virtqueue_layout *layout);
 
+/*
+ * Goes on where another side of the device's ended, of a split ring. It had returned what it took
+ * in order; what it took and didn't return is available again.
+ */
+void virtqueue_resume(struct virtqueue *queue);
+
 enum virtqueue_state virtqueue_take(struct virtqueue *queue, struct virtqueue_chain *chain);
 
 /* Makes the chain that was taken last, with so many entries, available again. */

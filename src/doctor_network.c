@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What --net and --vsock need of the host. */
+/* What --net, --vsock and --share need of the host. */
 #include "doctor_internal.h"
 
 #define GROUP "host"
@@ -13,20 +13,45 @@ static bool is_there(const struct doctor_host *host, const char *path)
     return file;
 }
 
-static void check_passt(const struct doctor_host *host, struct report *report)
+/* A program that is at one of these paths. */
+static struct check *check_program(const struct doctor_host *host, struct report *report,
+                                   const char *name, const char *const *paths)
 {
-    static const char *const paths[] = {"/usr/bin/passt", "/bin/passt", "/usr/local/bin/passt"};
     const char *found = NULL;
 
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]) && !found; i++)
-        if (is_there(host, paths[i]))
-            found = paths[i];
-    struct check *check = report_add(report, GROUP, "passt", found ? CHECK_OK : CHECK_MISSING, "%s",
-                                     found ? found : "not installed");
+    for (; *paths && !found; paths++)
+        if (is_there(host, *paths))
+            found = *paths;
+    return report_add(report, GROUP, name, found ? CHECK_OK : CHECK_MISSING, "%s",
+                      found ? found : "not installed");
+}
+
+static void check_passt(const struct doctor_host *host, struct report *report)
+{
+    static const char *const paths[] = {"/usr/bin/passt", "/bin/passt", "/usr/local/bin/passt",
+                                        NULL};
+    struct check *check = check_program(host, report, "passt", paths);
 
     check->purpose = "networks by --net user";
-    if (!found)
+    if (check->status != CHECK_OK)
         check_hint(check, "install the package 'passt'; --net tap=NAME goes without");
+}
+
+static void check_virtiofsd(const struct doctor_host *host, struct report *report)
+{
+    static const char *const paths[] = {"/usr/libexec/virtiofsd",
+                                        "/usr/lib/qemu/virtiofsd",
+                                        "/usr/lib/virtiofsd",
+                                        "/usr/bin/virtiofsd",
+                                        "/usr/local/bin/virtiofsd",
+                                        "/bin/virtiofsd",
+                                        NULL};
+    struct check *check = check_program(host, report, "virtiofsd", paths);
+
+    check->purpose = "directories by --share DIR,via=virtiofs";
+    if (check->status != CHECK_OK)
+        check_hint(check, "install the package 'virtiofsd' (of Debian 12: 'qemu-system-common'); "
+                          "--share DIR goes without, by 9P");
 }
 
 static void check_tun(const struct doctor_host *host, struct report *report)
@@ -73,4 +98,5 @@ void doctor_check_network(const struct doctor_host *host, struct report *report)
     check_passt(host, report);
     check_tun(host, report);
     check_vhost(host, report);
+    check_virtiofsd(host, report);
 }

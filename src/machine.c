@@ -306,6 +306,7 @@ static bool create_memory(struct machine *machine, struct error *error)
 
     if (options.dry_run)
         options.backing = BACKING_DEFAULT;
+    options.shared_memory = machine_shares_memory(machine);
     return memory_mapping_create(&machine->ram, &options, memory_map_region(REGION_RAM)->base,
                                  error);
 }

@@ -15,6 +15,7 @@ static const char console_device[] = "pl011";
 static const char socket_property[] = "uds";
 static const char virtio_console[] = "virtio-console";
 static const char virtio_ports[] = "virtio-ports";
+static const char sharing_device[] = "virtio-fs"; /* another process reads and writes memory */
 static const char *const usual_devices[] = {console_device, "pl031", "pl061"};
 enum {
     USUAL_DEVICE_COUNT = sizeof(usual_devices) / sizeof(usual_devices[0]),
@@ -120,6 +121,11 @@ static bool has_choice(const struct machine *machine, const char *name)
         if (strcmp(machine->choices[i].class->name, name) == 0)
             return true;
     return false;
+}
+
+bool machine_shares_memory(const struct machine *machine)
+{
+    return has_choice(machine, sharing_device);
 }
 
 /* Those that other options bring, unless --device has them already. */
@@ -357,6 +363,7 @@ static bool create(struct machine *machine, const struct device_choice *choice, 
         .log = machine->log,
         .regions = lends_regions(machine, choice->class) ? &regions->regions : NULL,
         .guest_exit = &machine->guest_exit,
+        .shared_memory = machine->ram.fd >= 0 ? &machine->ram.fd : NULL,
     };
 
     if (!choose_place(machine, choice->class, &entry->place, error) ||

@@ -120,6 +120,8 @@ void machine_destroy_consoles(struct machine *machine);
 
 /* machine_devices.c: what the options ask for is judged first, and made once there is a console. */
 bool machine_choose_devices(struct machine *machine, struct error *error) WARN_UNUSED;
+/* Whether one of them needs memory that other processes can have part in. */
+bool machine_shares_memory(const struct machine *machine);
 bool machine_create_devices(struct machine *machine, struct error *error) WARN_UNUSED;
 void machine_destroy_devices(struct machine *machine);
 /* The machine's first device of a class, or NULL. */

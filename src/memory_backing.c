@@ -33,6 +33,18 @@ static bool map_failed(struct error *error, const struct options *options, const
                      small ? "KiB" : "MiB", hint);
 }
 
+/* Puts a file without a name in its place, which other processes can map. */
+static bool share(struct memory_mapping *mapping, const struct options *options,
+                  struct error *error)
+{
+    mapping->fd = memfd_create("guest", MFD_CLOEXEC);
+    if (mapping->fd < 0 || ftruncate(mapping->fd, (off_t)options->memory_bytes) != 0 ||
+        mmap(mapping->memory.host, options->memory_bytes, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_FIXED | MAP_NORESERVE, mapping->fd, 0) == MAP_FAILED)
+        return map_failed(error, options, " to share");
+    return true;
+}
+
 /*
  * Anonymous memory at an address that is a multiple of 2 MiB, as guest addresses are: only then
  * can the host use huge pages for both its own and the guest's translation.
@@ -49,6 +61,8 @@ static bool map_anonymous(struct memory_mapping *mapping, const struct options *
     mapping->mapping = start;
     mapping->mapping_bytes = bytes;
     mapping->memory.host = start + (-(uintptr_t)start & (TWO_MIB - 1));
+    if (options->shared_memory && !share(mapping, options, error))
+        return false;
     if (options->backing == BACKING_TRANSPARENT &&
         madvise(mapping->memory.host, options->memory_bytes, MADV_HUGEPAGE) != 0)
         return error_set(error, ERROR_HOST, errno,

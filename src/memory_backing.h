@@ -16,7 +16,7 @@ struct memory_mapping {
     struct guest_memory memory;
     void *mapping; /* what is unmapped at the end */
     size_t mapping_bytes;
-    int fd; /* of a shared file; -1 otherwise */
+    int fd; /* of a shared file, maybe without a name; -1 otherwise */
 };
 
 /*

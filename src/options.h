@@ -115,6 +115,7 @@ struct options {
     struct option_port *ports; /* --port */
     size_t port_count;         /* up to OPTIONS_MOST_PORTS */
     enum memory_backing backing;
+    bool shared_memory;       /* no option: a device needs a file behind anonymous memory */
     uint64_t huge_page_bytes; /* 0: the host's default size */
     const char *memory_path;
     bool prefault, locked;

@@ -173,7 +173,13 @@ bool options_add_balloon(struct option_parser *parser, const struct option_row *
 /* ---- --share ---- */
 
 static const char SHARE_CLASS[] = "virtio-9p";
-static const char DEFAULT_TAG[] = "share"; /* the device's own */
+static const char VIRTIOFS_CLASS[] = "virtio-fs";
+static const char DEFAULT_TAG[] = "share"; /* the devices' own */
+
+static bool is_share(const struct option_request *request)
+{
+    return strcmp(request->name, SHARE_CLASS) == 0 || strcmp(request->name, VIRTIOFS_CLASS) == 0;
+}
 
 static const char *find_tag(const struct property_list *list)
 {
@@ -191,8 +197,7 @@ static bool check_tag(const struct option_request_list *list, struct error *erro
     const char *tag = find_tag(&list->items[list->count - 1].properties);
 
     for (size_t i = 0; i + 1 < list->count; i++)
-        if (strcmp(list->items[i].name, SHARE_CLASS) == 0 &&
-            strcmp(find_tag(&list->items[i].properties), tag) == 0)
+        if (is_share(&list->items[i]) && strcmp(find_tag(&list->items[i].properties), tag) == 0)
             return error_set(error, ERROR_USAGE, 0,
                              "there is a share with the tag '%s' already: write it as DIR:TAG",
                              tag);
@@ -223,6 +228,42 @@ static bool split_tag(struct options *options, struct option_request *request, s
     return true;
 }
 
+static bool judge_via(const char *via, const char *read_only, struct error *error)
+{
+    if (strcmp(via, "9p") != 0 && strcmp(via, "virtiofs") != 0)
+        return error_set(error, ERROR_USAGE, 0, "via=%s: must be 9p or virtiofs", via);
+    /* Not every virtiofsd can, and the guest's own mount option confines nobody. */
+    return strcmp(via, "9p") == 0 || !read_only ||
+           error_set(error, ERROR_USAGE, 0, "ro goes with via=9p: virtiofsd lets the guest write");
+}
+
+/* `via` says which device it is, and isn't the device's. */
+static bool choose_share(struct options *options, struct option_request *request,
+                         struct error *error)
+{
+    const struct property_list given = request->properties;
+    const char *via = "9p";
+    const char *read_only = NULL;
+    size_t count = 0;
+    struct property *items = calloc(given.count, sizeof(*items));
+
+    if (!own_bytes(options, items, error))
+        return false;
+    for (size_t i = 0; i < given.count; i++) {
+        if (strcmp(given.items[i].key, "via") == 0)
+            via = given.items[i].value;
+        else
+            items[count++] = given.items[i];
+        if (strcmp(given.items[i].key, "ro") == 0 && strcmp(given.items[i].value, "off") != 0)
+            read_only = given.items[i].value;
+    }
+    if (!judge_via(via, read_only, error))
+        return false;
+    request->name = strcmp(via, "9p") == 0 ? SHARE_CLASS : VIRTIOFS_CLASS;
+    request->properties = (struct property_list){items, count};
+    return true;
+}
+
 bool options_add_share(struct option_parser *parser, const struct option_row *row,
                        const char *value, struct error *error)
 {
@@ -231,5 +272,6 @@ bool options_add_share(struct option_parser *parser, const struct option_row *ro
     (void)row;
     return options_add_implied(parser, value, SHARE_CLASS, "path", devices, error) &&
            split_tag(parser->options, &devices->items[devices->count - 1], error) &&
+           choose_share(parser->options, &devices->items[devices->count - 1], error) &&
            check_tag(devices, error);
 }

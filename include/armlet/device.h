@@ -99,6 +99,7 @@ struct device_resources {
     struct device_regions *regions; /* device_regions.h */
     struct guest_exit *guest_exit;
     const struct host_socket *host_socket; /* NULL: no property "uds" was given */
+    const int *shared_memory; /* a file that `memory` is of, from its beginning on; or NULL */
 };
 
 /*

@@ -374,6 +374,7 @@ int main(int argc, char **argv)
         {"virtio-exits", virtio_exit_cases},
         {"vsock", vsock_cases},
         {"vhost", vhost_cases},
+        {"virtiofs", virtiofs_cases},
         {"share", share_cases},
         {"balloon", balloon_cases},
         {"consoles", console_cases},

@@ -90,6 +90,7 @@ extern const struct guest_case virtio_cases[];
 extern const struct guest_case virtio_exit_cases[];
 extern const struct guest_case vsock_cases[];
 extern const struct guest_case vhost_cases[];
+extern const struct guest_case virtiofs_cases[];
 extern const struct guest_case share_cases[];
 extern const struct guest_case balloon_cases[];
 extern const struct guest_case region_cases[];

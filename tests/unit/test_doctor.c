@@ -129,6 +129,14 @@ START_TEST(networks_are_told)
 }
 END_TEST
 
+START_TEST(virtiofsd_is_told)
+{
+    assert_found("virtiofsd", CHECK_MISSING, "not installed", "goes without, by 9P");
+    put("/usr/lib/qemu/virtiofsd", "");
+    assert_found("virtiofsd", CHECK_OK, "/usr/lib/qemu/virtiofsd", "");
+}
+END_TEST
+
 START_TEST(vhost_is_told)
 {
     assert_found("/dev/vhost-vsock", CHECK_MISSING, "cannot be opened", "uds=PATH goes without");
@@ -474,6 +482,7 @@ static void add_host_tests(TCase *tests)
     tcase_add_test(tests, uring_is_told);
     tcase_add_test(tests, networks_are_told);
     tcase_add_test(tests, vhost_is_told);
+    tcase_add_test(tests, virtiofsd_is_told);
     tcase_add_test(tests, memory_is_told);
     tcase_add_test(tests, sizes_are_readable);
     tcase_add_test(tests, transparent_huge_pages_are_told);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -70,6 +71,28 @@ START_TEST(anonymous_memory_is_aligned_for_huge_pages)
         ck_assert_ptr_null(mapping.mapping);
         memory_mapping_destroy(&mapping);
     }
+}
+END_TEST
+
+/* What another process maps is the same memory. */
+START_TEST(shared_memory_has_a_file)
+{
+    struct options options = options_for(BACKING_DEFAULT, 16 * MIB);
+    struct memory_mapping mapping;
+    struct error error = {0};
+
+    options.shared_memory = true;
+    ck_assert_msg(memory_mapping_create(&mapping, &options, BASE, &error), "%s", error.message);
+    check_usable(&mapping);
+    ck_assert_int_ge(mapping.fd, 0);
+    uint8_t *other = mmap(NULL, 16 * MIB, PROT_READ, MAP_SHARED, mapping.fd, 0);
+    ck_assert_ptr_ne(other, MAP_FAILED);
+    mapping.memory.host[5 * MIB] = 42;
+    ck_assert_uint_eq(other[5 * MIB], 42);
+    (void)munmap(other, 16 * MIB);
+    memory_mapping_destroy(&mapping);
+    options.memory_bytes = (uint64_t)1 << 50;
+    ck_assert(!memory_mapping_create(&mapping, &options, BASE, &error));
 }
 END_TEST
 
@@ -253,6 +276,7 @@ Suite *unit_suite(void)
     TCase *tests = tcase_create("memory");
 
     tcase_add_test(tests, anonymous_memory_is_aligned_for_huge_pages);
+    tcase_add_test(tests, shared_memory_has_a_file);
     tcase_add_test(tests, too_much_memory_is_refused);
     tcase_add_test(tests, prefault_works);
     tcase_add_test(tests, locking_beyond_the_limit_is_refused);

@@ -10,6 +10,8 @@ Suite *unit_suite(void);
 static struct options options;
 static struct error error;
 
+static const char *class = "virtio-9p";
+
 static void teardown(void)
 {
     options_finish(&options);
@@ -29,7 +31,7 @@ static const char *properties(size_t index)
     static char text[256];
     const struct option_request *request = &options.devices.items[index];
 
-    ck_assert_str_eq(request->name, "virtio-9p");
+    ck_assert_str_eq(request->name, class);
     text[0] = '\0';
     for (size_t i = 0; i < request->properties.count; i++) {
         strcat(text, request->properties.items[i].key);
@@ -46,6 +48,19 @@ START_TEST(a_share_is_a_directory_and_a_tag)
     ck_assert_uint_eq(options.devices.count, 2);
     ck_assert_str_eq(properties(0), "path=/srv/data ro=on ");
     ck_assert_str_eq(properties(1), "path=src tag=code ");
+}
+END_TEST
+
+START_TEST(a_share_may_be_virtiofsds)
+{
+    ck_assert(parse("/srv/data,via=virtiofs", "src:code,via=virtiofs,ro=off"));
+    class = "virtio-fs";
+    ck_assert_str_eq(properties(0), "path=/srv/data ");
+    ck_assert_str_eq(properties(1), "path=src ro=off tag=code ");
+    options_finish(&options);
+    ck_assert(parse("/srv/data,via=9p,ro", NULL));
+    class = "virtio-9p";
+    ck_assert_str_eq(properties(0), "path=/srv/data ro=on ");
 }
 END_TEST
 
@@ -83,6 +98,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tests, NULL, teardown);
     tcase_add_test(tests, a_share_is_a_directory_and_a_tag);
+    tcase_add_test(tests, a_share_may_be_virtiofsds);
     tcase_add_test(tests, a_colon_within_the_path_is_the_paths);
     tcase_add_test(tests, what_is_wrong_is_told);
     suite_add_tcase(suite, tests);

@@ -46,12 +46,13 @@ unit_options_share = $(options_objects)
 unit_options_console := $(options_objects)
 unit_p9        := $(p9_objects) src/error tests/unit/p9_client
 unit_p9_escape := $(unit_p9)
-vhost_objects := devices/vhost devices/virtio_vhost
+vhost_objects := $(addprefix devices/,vhost virtio_vhost vhost_user host_process)
+virtio_fs_objects := devices/virtio_fs devices/virtiofsd
 vsock_objects := $(addprefix devices/,virtio_vsock vsock_stream vsock_host vsock_vhost) $(vhost_objects)
 console_objects := devices/virtio_console devices/virtio_console_control
 balloon_objects := devices/virtio_balloon devices/balloon_control
 net_objects := $(addprefix devices/,virtio_net virtio_net_queues net_link net_stream net_passt net_vhost) $(vhost_objects)
-builtin_objects := $(vsock_objects) $(console_objects) $(balloon_objects) $(net_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
+builtin_objects := $(virtio_fs_objects) $(vsock_objects) $(console_objects) $(balloon_objects) $(net_objects) devices/builtin devices/primecell devices/pl011 devices/pl011_registers \
     devices/pl011_fast \
     devices/pl031 devices/pl061 devices/timer_alarm devices/sp804 devices/sp805 \
     devices/timer_mmio devices/gicv2m devices/testdev $(virtio_objects)
@@ -155,6 +156,9 @@ unit_plugin := src/plugin_dynamic src/exit_status \
     $(filter-out src/plugin_static tests/unit/kvm_machine_boot,$(unit_machine))
 UNIT_TESTS += vhost
 unit_vhost := $(unit_virtio_mmio) tests/unit/fake_vhost
+UNIT_TESTS += virtio_fs
+unit_virtio_fs := $(unit_virtio_mmio)
+unit_LDFLAGS_virtio_fs := -Wl,--wrap=host_process_start
 unit_LDFLAGS_vhost := -Wl,--wrap=open,--wrap=ioctl
 UNIT_TESTS += bench bench_session
 unit_bench := $(unit_doctor) $(addprefix src/bench/,report guest_lines print json_write json_read \
