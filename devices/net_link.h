@@ -25,8 +25,7 @@
 enum {
     NET_MOST_PAIRS = 7,
     NET_FRAME_BYTES =
-        65553,             /* the longest: 64 KiB of IP, with Ethernet's header and a VLAN's tag */
-    NET_PASST_MTU = 65520, /* what passt itself would choose: the fewest frames */
+        65553, /* the longest: 64 KiB of IP, with Ethernet's header and a VLAN's tag */
     NET_NO_FILE = -1,
 };
 
@@ -44,7 +43,7 @@ struct net_link_config {
     uint64_t fd;                     /* NET_NO_FD: not given */
     const char *host;                /* user: the address that the guest knows the host by */
     struct property_list properties; /* each "forward" in it */
-    uint64_t mtu;                    /* 0: not given; of passt it always is */
+    uint64_t mtu;                    /* 0: not given */
     uint64_t pairs;                  /* tap: of queues */
 };
 

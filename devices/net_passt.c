@@ -95,8 +95,11 @@ static bool make_arguments(const struct net_link_config *config, struct argument
     add(arguments, "--fd", "3");
     if (config->host)
         add(arguments, "--gateway", config->host);
-    (void)snprintf(arguments->mtu, sizeof(arguments->mtu), "%llu", (unsigned long long)config->mtu);
-    add(arguments, "--mtu", arguments->mtu);
+    if (config->mtu) {
+        (void)snprintf(arguments->mtu, sizeof(arguments->mtu), "%llu",
+                       (unsigned long long)config->mtu);
+        add(arguments, "--mtu", arguments->mtu);
+    }
     for (size_t i = 0; i < config->properties.count; i++) {
         const struct property *property = &config->properties.items[i];
 

@@ -467,8 +467,6 @@ static bool set_up(struct net *net, const struct device_resources *resources, st
                          : make_mac(net->config.mac, error)) ||
         !create_limits(net, &properties.limit, resources->loop, error))
         return false;
-    if (properties.link.user && !properties.link.mtu)
-        properties.link.mtu = NET_PASST_MTU;
     net->link_config = properties.link;
     net->link_config.properties = resources->properties;
     net->epoll = epoll_create1(EPOLL_CLOEXEC);

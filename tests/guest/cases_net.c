@@ -233,7 +233,7 @@ const struct guest_case net_cases[] = {
      .prepare = net_make_tap},
     {.name = "virtio-net by passt: much data and many connections",
      .arguments = {LINUX_LOAD(USER), "--net", "user,forward=tcp:8080:80"},
-     .steps = LOADS("65520", load_forwarded),
+     .steps = LOADS("1500", load_forwarded),
      .needs = is_emulated_host,
      .prepare = make_host,
      .after = passt_is_gone},
