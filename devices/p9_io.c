@@ -115,6 +115,7 @@ int p9_read(struct p9_call *call)
         return errno;
     (void)p9_write_space(&call->out, (size_t)got);
     p9_patch_u32(&call->out, count_at, (uint32_t)got);
+    p9_count(call->server, P9_READ_BYTES, (uint64_t)got);
     return 0;
 }
 
@@ -132,6 +133,7 @@ int p9_write(struct p9_call *call)
     if (done < 0)
         return errno;
     p9_write_u32(&call->out, (uint32_t)done);
+    p9_count(call->server, P9_WRITTEN_BYTES, (uint64_t)done);
     return 0;
 }
 

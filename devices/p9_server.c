@@ -174,6 +174,8 @@ size_t p9_server_answer(struct p9_server *server, const uint8_t *request, size_t
     }
     if (call.out.bad)
         return 0;
+    p9_count(server, P9_REQUESTS, 1);
+    p9_count(server, P9_ERRORS, code != 0);
     p9_patch_u32(&call.out, 0, (uint32_t)call.out.used_bytes);
     return call.out.used_bytes;
 }
@@ -182,16 +184,29 @@ size_t p9_server_answer(struct p9_server *server, const uint8_t *request, size_t
 
 struct p9_server *p9_server_create(const char *path, bool read_only, struct error *error)
 {
+    static const char *const names[P9_COUNTERS] = {
+        [P9_REQUESTS] = "requests",
+        [P9_READ_BYTES] = "read_bytes",
+        [P9_WRITTEN_BYTES] = "written_bytes",
+        [P9_ERRORS] = "errors",
+    };
     struct p9_server *server = calloc(1, sizeof(*server));
 
     if (!server) {
         (void)error_set(error, ERROR_HOST, ENOMEM, "cannot allocate a file server");
         return NULL;
     }
+    for (size_t i = 0; i < P9_COUNTERS; i++)
+        server->counters[i].name = names[i];
     if (p9_files_open(&server->files, path, read_only, error))
         return server;
     free(server);
     return NULL;
+}
+
+const struct device_counter *p9_server_counters(const struct p9_server *server)
+{
+    return server->counters;
 }
 
 void p9_server_destroy(struct p9_server *server)

@@ -15,14 +15,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "armlet/device.h"
 #include "armlet/error.h"
 
 struct p9_server;
+
+/* Since the server was created. Bytes are of files, those of messages about them aside. */
+enum p9_counter {
+    P9_REQUESTS, /* messages that were answered, also with an error */
+    P9_READ_BYTES,
+    P9_WRITTEN_BYTES,
+    P9_ERRORS, /* answers that are one; that a file isn't there is the most usual */
+    P9_COUNTERS,
+};
 
 /* Fails with ERROR_FILE or ERROR_HOST. */
 struct p9_server *p9_server_create(const char *path, bool read_only,
                                    struct error *error) WARN_UNUSED;
 void p9_server_destroy(struct p9_server *server); /* NULL is allowed */
+
+/* P9_COUNTERS of them, in the order of enum p9_counter; they last as long as the server. */
+const struct device_counter *p9_server_counters(const struct p9_server *server);
 
 /*
  * Writes the answer to one message and returns its length, at most `room`; 0: there is none. The

@@ -3,6 +3,7 @@
 #ifndef DEVICES_P9_SERVER_INTERNAL_H
 #define DEVICES_P9_SERVER_INTERNAL_H
 
+#include "armlet/counters.h"
 #include "p9_files.h"
 #include "p9_message.h"
 #include "p9_server.h"
@@ -21,6 +22,7 @@ struct p9_server {
     uint32_t message_bytes; /* the longest message; 0: no version was agreed on */
     struct p9_fid *buckets[P9_BUCKETS];
     size_t fid_count;
+    struct device_counter counters[P9_COUNTERS];
 };
 
 /* A message being answered. Handlers return 0 or the errno that the client gets. */
@@ -31,6 +33,11 @@ struct p9_call {
 };
 
 typedef int p9_handler(struct p9_call *call);
+
+static inline void p9_count(struct p9_server *server, enum p9_counter counter, uint64_t amount)
+{
+    counter_add(&server->counters[counter].value, amount);
+}
 
 struct p9_fid *p9_fid_find(struct p9_server *server, uint32_t number);
 /* Takes over the reference to the node, also when it fails. */

@@ -107,6 +107,8 @@ static bool set_up(struct share *share, const struct device_resources *resources
     share->server = p9_server_create(properties.path, properties.read_only, error);
     if (!share->server)
         return error_add_context(error, "cannot share '%s'", properties.path);
+    share->virtio.device.counters = p9_server_counters(share->server);
+    share->virtio.device.counter_count = P9_COUNTERS;
     return virtio_start(&share->virtio, error);
 }
 

@@ -98,6 +98,24 @@ START_TEST(it_reads_and_writes)
 }
 END_TEST
 
+START_TEST(bytes_and_errors_are_counted)
+{
+    const struct device_counter *counters = p9_server_counters(client.server);
+    uint64_t requests = counters[P9_REQUESTS].value; /* those that the client started with */
+
+    ck_assert_int_eq(client_walk(&client, CLIENT_ROOT, A, "nothing"), ENOENT);
+    ck_assert_int_eq(client_walk(&client, CLIENT_ROOT, A, "file"), 0);
+    ck_assert_int_eq(client_open(&client, A, P9_OPEN_READ_WRITE), 0);
+    ck_assert_int_eq(client_write(&client, A, 5, ", world"), 0);
+    ck_assert_int_eq(client_write(&client, A, UINT64_MAX, "lost"), EFBIG);
+    ck_assert_int_eq(client_read(&client, A, 2, text, sizeof(text)), 0);
+    ck_assert_uint_eq(counters[P9_REQUESTS].value, requests + 6);
+    ck_assert_uint_eq(counters[P9_READ_BYTES].value, strlen("llo, world"));
+    ck_assert_uint_eq(counters[P9_WRITTEN_BYTES].value, strlen(", world"));
+    ck_assert_uint_eq(counters[P9_ERRORS].value, 2);
+}
+END_TEST
+
 START_TEST(it_creates_with_the_mode_asked_for)
 {
     (void)umask(077);
@@ -502,6 +520,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, it_reads_and_writes);
+    tcase_add_test(tests, bytes_and_errors_are_counted);
     tcase_add_test(tests, it_creates_with_the_mode_asked_for);
     tcase_add_test(tests, it_appends_and_truncates);
     tcase_add_test(tests, an_unlinked_file_that_is_open_goes_on);

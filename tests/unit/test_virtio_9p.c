@@ -110,6 +110,20 @@ START_TEST(what_is_no_message_is_given_back)
 }
 END_TEST
 
+START_TEST(requests_and_errors_are_counted)
+{
+    start();
+    (void)ask(put_version(), ROOM);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "requests"), 1);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "errors"), 0);
+    memset(virtio_driver_at(&bus.driver, REQUEST), 0xff, ROOM);
+    (void)ask(64, ROOM);
+    (void)ask(5, ROOM); /* is no message, and has no answer */
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "requests"), 2);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "errors"), 1);
+}
+END_TEST
+
 START_TEST(wrong_properties_are_told)
 {
     static const char too_long[] =
@@ -138,6 +152,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, it_has_a_tag);
     tcase_add_test(tests, it_answers);
     tcase_add_test(tests, what_is_no_message_is_given_back);
+    tcase_add_test(tests, requests_and_errors_are_counted);
     tcase_add_test(tests, wrong_properties_are_told);
     suite_add_tcase(suite, tests);
     return suite;
