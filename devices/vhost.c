@@ -54,18 +54,18 @@ void vhost_close(struct vhost *vhost)
 bool vhost_set_memory(const struct vhost *vhost, const struct guest_memory *memory,
                       struct error *error)
 {
-    /* A table of one region: the array's place is behind the head. */
-    const struct {
-        struct vhost_memory head;
-        struct vhost_memory_region region;
-    } table = {
-        .head = {.nregions = 1},
-        .region = {.guest_phys_addr = memory->base.value,
-                   .memory_size = memory->size_bytes,
-                   .userspace_addr = (uintptr_t)memory->host},
-    };
+    /* A table of one region, which is behind its head. */
+    union {
+        struct vhost_memory table;
+        char place[sizeof(struct vhost_memory) + sizeof(struct vhost_memory_region)];
+    } request = {.table = {.nregions = 1}};
 
-    return CALL(vhost, VHOST_SET_MEM_TABLE, &table, error);
+    request.table.regions[0] = (struct vhost_memory_region){
+        .guest_phys_addr = memory->base.value,
+        .memory_size = memory->size_bytes,
+        .userspace_addr = (uintptr_t)memory->host,
+    };
+    return CALL(vhost, VHOST_SET_MEM_TABLE, &request, error);
 }
 
 bool vhost_set_features(const struct vhost *vhost, uint64_t features, struct error *error)
