@@ -77,6 +77,7 @@ void net_vhost_start(struct net_vhost *self)
     uint32_t queues = virtio_has(virtio, VIRTIO_NET_F_MQ) ? kernel_queues(self) : 2;
     struct error error;
 
+    virtio_vhost_begin(&self->events);
     if (!virtio_vhost_keep(&self->events, queues < kernel_queues(self) ? 1U << queues : 0,
                            &error) ||
         !give_all(self, queues, &error))

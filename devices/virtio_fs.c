@@ -151,6 +151,7 @@ static void fs_start(struct virtio *virtio)
     struct fs *fs = of(virtio);
     struct error error;
 
+    virtio_vhost_begin(&fs->events);
     if (!fs->dead && !hand_over(fs, &error))
         take_over(fs, error.message);
 }

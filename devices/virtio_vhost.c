@@ -31,7 +31,13 @@ void virtio_vhost_unwatch(const struct virtio_vhost *self, int fd)
 bool virtio_vhost_init(struct virtio_vhost *self, struct virtio *virtio, uint32_t queues,
                        struct error *error)
 {
-    *self = (struct virtio_vhost){virtio, VIRTIO_NO_FILE, VIRTIO_NO_FILE, VIRTIO_NO_FILE, 0};
+    *self = (struct virtio_vhost){
+        .virtio = virtio,
+        .call = VIRTIO_NO_FILE,
+        .error = VIRTIO_NO_FILE,
+        .direct = IRQ_NO_EVENT,
+        .epoll = VIRTIO_NO_FILE,
+    };
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (self->epoll < 0)
         return error_set(error, ERROR_HOST, errno, "epoll_create1 failed");
@@ -65,13 +71,18 @@ void virtio_vhost_finish(struct virtio_vhost *self)
     self->virtio = NULL;
 }
 
+void virtio_vhost_begin(struct virtio_vhost *self)
+{
+    self->direct = virtio_event_fd(self->virtio);
+}
+
 struct vhost_ring virtio_vhost_ring(const struct virtio_vhost *self, uint32_t queue, uint32_t index)
 {
     return (struct vhost_ring){
         .index = index,
         .queue = &self->virtio->queues[queue],
         .kick = self->virtio->kicks[queue],
-        .call = self->call,
+        .call = self->direct == IRQ_NO_EVENT ? self->call : self->direct,
         .error = self->error,
     };
 }

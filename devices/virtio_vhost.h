@@ -3,8 +3,9 @@
  * What models whose queues a back end serves have in common: the events between it and the
  * transport.
  *
- * A doorbell goes to the back end without anybody of armlet waking up; what the back end has for
- * the driver wakes the device's worker, which interrupts. Such a model has start() and stop(),
+ * A doorbell goes to the back end without anybody of armlet waking up, and what it has for the
+ * driver to the guest's interrupt line; where that takes no events (irq_line_event_fd()), it wakes
+ * the device's worker, which interrupts. Such a model has start() and stop(),
  * serve() that is virtio_vhost_serve() and what else it does, and none of handle() and settle().
  */
 #ifndef DEVICES_VIRTIO_VHOST_H
@@ -16,6 +17,7 @@
 struct virtio_vhost {
     struct virtio *virtio;
     int call, error; /* eventfds, of all its queues */
+    int direct;      /* the line's, which back ends are told of instead of call; or IRQ_NO_EVENT */
     int epoll;       /* what the worker watches: both */
     uint32_t kept;   /* queues that the worker serves after all, a bit each */
 };
@@ -25,6 +27,9 @@ bool virtio_vhost_init(struct virtio_vhost *self, struct virtio *virtio, uint32_
                        struct error *error) WARN_UNUSED;
 /* After the back ends were closed. Allowed on zeroed memory, and after a failure. */
 void virtio_vhost_finish(struct virtio_vhost *self);
+
+/* In start(), first of all. */
+void virtio_vhost_begin(struct virtio_vhost *self);
 
 /* What a back end is told of an active queue, which is its ring `index`. */
 struct vhost_ring virtio_vhost_ring(const struct virtio_vhost *self, uint32_t queue,

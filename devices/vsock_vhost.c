@@ -49,6 +49,7 @@ static void vsock_start(struct virtio *virtio)
     if (!virtio->active[VIRTIO_VSOCK_RX] || !virtio->active[VIRTIO_VSOCK_TX])
         return;
     vsock->runs = true;
+    virtio_vhost_begin(&vsock->events);
     if (!hand_over(vsock, &error))
         virtio_vhost_failed(&vsock->events, &error);
 }

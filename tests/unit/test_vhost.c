@@ -128,6 +128,26 @@ START_TEST(doorbells_are_told_apart)
 }
 END_TEST
 
+START_TEST(a_line_with_events_is_the_kernels)
+{
+    const int event_fd = 77; /* nobody writes to it */
+
+    make_vsock();
+    bus.irq.event_fd = event_fd;
+    bus.regions.incapable = false;
+    run_vsock();
+    ck_assert_int_eq(fake_vhost.rings[VIRTIO_VSOCK_RX].call, event_fd);
+    ck_assert_int_eq(fake_vhost.rings[VIRTIO_VSOCK_TX].call, event_fd);
+    ck_assert_uint_eq(device_read32(bus.device, VIRTIO_MMIO_INTERRUPT_STATUS),
+                      VIRTIO_INTERRUPT_USED_BUFFER);
+
+    bus.irq.event_fd = IRQ_NO_EVENT;
+    device_write32(bus.device, VIRTIO_MMIO_STATUS, 0);
+    run_vsock();
+    ck_assert_int_ne(fake_vhost.rings[VIRTIO_VSOCK_RX].call, event_fd);
+}
+END_TEST
+
 START_TEST(what_the_kernel_has_interrupts)
 {
     make_vsock();
@@ -453,6 +473,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, rings_go_to_the_kernel_and_come_back);
     tcase_add_test(tests, doorbells_are_told_apart);
+    tcase_add_test(tests, a_line_with_events_is_the_kernels);
     tcase_add_test(tests, what_the_kernel_has_interrupts);
     tcase_add_test(tests, a_queue_alone_is_not_served);
     tcase_add_test(tests, a_ring_beyond_memory_goes_nowhere);
