@@ -111,7 +111,7 @@ include tests/unit/unit.mk
 # ---- armlet ----------------------------------------------------------------------------------
 .PHONY: all
 all: $(O)/armlet $(O)/armlet-dynamic $(PLUGINS:%=$(O)/plugins/%.so) $(GUESTS:%=$(O)/guests/%) \
-    $(O)/guests/vsock_peer $(O)/guests/net_peer compile_commands.json
+    $(O)/guests/vsock_peer $(O)/guests/net_peer $(O)/guests/share_peer compile_commands.json
 
 .PHONY: guest-tests
 guest-tests: all $(O)/harness $(O)/formats/stamp $(O)/formats/debian.ext4.gz $(TEST_PLUGINS:%=$(O)/test-plugins/%.so)

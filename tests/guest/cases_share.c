@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Shared directories, with Linux's client; what the host has afterwards counts. */
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,8 +10,19 @@
 #include "harness.h"
 
 #define SHARE_PATH "/tmp/share"
+#define FILES_PATH "/tmp/share-files"
 
-enum { STATUS_USAGE = 2, STATUS_FILE = 4 };
+enum {
+    STATUS_USAGE = 2,
+    STATUS_FILE = 4,
+    LINE_BYTES = 512,
+    LEAST_LINES = 700, /* of what share_peer says */
+};
+
+static bool shell(const char *command)
+{
+    return system(command) == 0; /* NOLINT(cert-env33-c): the command is the test's own */
+}
 
 static int make_share(void)
 {
@@ -35,13 +48,60 @@ static int share_has_what_was_written(void)
            status.st_nlink == 2;
 }
 
+/* The same calls on the host's own directory; what they print is kept in a file beside it. */
+static int do_files_here(void)
+{
+    return shell("rm -rf " FILES_PATH " && mkdir " FILES_PATH " && cd " FILES_PATH " && "
+                 "$LAB_DIR/bin/share_peer host >expected");
+}
+
+/* At the end of the file: an empty one. */
+static void next_line(FILE *file, char line[static LINE_BYTES])
+{
+    if (!fgets(line, LINE_BYTES, file))
+        line[0] = '\0';
+}
+
+/* Line by line, and each that differs is told; then what the host finds that was left. */
+static int files_are_as_here(void)
+{
+    FILE *here = fopen(FILES_PATH "/expected", "r");
+    FILE *there = fopen(FILES_PATH "/said", "r");
+    char expected[LINE_BYTES];
+    char found[LINE_BYTES];
+    unsigned different = 0;
+    unsigned lines = 0;
+
+    while (here && there) {
+        next_line(here, expected);
+        next_line(there, found);
+        if (expected[0] == '\0' && found[0] == '\0')
+            break;
+        lines++;
+        if (strcmp(expected, found) != 0) {
+            different++;
+            printf("line %u, host:  %s            guest: %s", lines, expected, found);
+        }
+    }
+    if (here)
+        (void)fclose(here);
+    if (there)
+        (void)fclose(there);
+    return lines >= LEAST_LINES && different == 0 &&
+           shell("cd " FILES_PATH " && for tree in host guest; do (cd $tree && "
+                 "find . -exec stat -c '%n %f %h' {} + | sort) >$tree.left; done; "
+                 "diff host.left guest.left");
+}
+
 #define LINUX(check)                                                                               \
     "-k", "@kernel-9p/vmlinuz", "-i", "@guest.cpio", "-m", "512M", "-a",                           \
         "console=ttyAMA0 quiet panic=-1 armlet.test=" check
 
-#define RUN(...)                                                                                   \
+#define RUN_IN(directory, ...)                                                                     \
     "-k", "@kernel-9p/vmlinuz", "--modules", "@kernel-9p/modules", "-m", "512M", "--workdir",      \
-        SHARE_PATH, "--run", "--", __VA_ARGS__
+        directory, "--run", "--", __VA_ARGS__
+
+#define RUN(...) RUN_IN(SHARE_PATH, __VA_ARGS__)
 
 const struct guest_case share_cases[] = {
     {.name = "run a command",
@@ -65,6 +125,12 @@ const struct guest_case share_cases[] = {
      .arguments = {"-k", "@kernel-9p/vmlinuz", "--modules", "/tmp", "--run", "--", "x"},
      .steps = {EXPECT("the kernel has no module 'virtio_mmio' in '/tmp'")},
      .status = 125},
+    {.name = "share, what programs do to files",
+     .arguments = {"--stats", RUN_IN(FILES_PATH, "busybox", "sh", "-c", "\"$0\" guest >said",
+                                     "@bin/share_peer")},
+     .steps = {EXPECT("written_bytes")},
+     .prepare = do_files_here,
+     .after = files_are_as_here},
     {.name = "share, linux 6.1",
      .arguments = {LINUX("share"), "--share", SHARE_PATH},
      .steps = {EXPECT("CHECK found hello"), EXPECT("CHECK appended one two"),
