@@ -61,6 +61,26 @@ static int open_existing(struct p9_files *files, struct p9_node *directory, cons
     return code;
 }
 
+/* What was just made: finds it, and gives it its owner and mode. */
+static int finish_creating(struct p9_files *files, struct p9_node *directory, const char *name,
+                           uint32_t mode, struct p9_owner owner, int made, struct p9_node **child)
+{
+    struct stat status;
+    int code = p9_find(files, directory, name, child);
+
+    if (code)
+        return code;
+    if (fstat(made, &status) != 0)
+        code = errno;
+    else if (status.st_dev != (*child)->device || status.st_ino != (*child)->inode)
+        code = ESTALE; /* another one has put something else in its place */
+    else
+        code = dress(files, *child, mode, owner);
+    if (code)
+        p9_node_put(files, *child);
+    return code;
+}
+
 int p9_files_create(struct p9_files *files, struct p9_node *directory, struct p9_text text,
                     uint32_t flags, uint32_t mode, struct p9_owner owner, struct p9_node **child,
                     int *fd)
@@ -70,23 +90,22 @@ int p9_files_create(struct p9_files *files, struct p9_node *directory, struct p9
 
     if (code)
         return code;
-    int made = p9_open_beneath(directory->fd, name, O_CREAT | O_EXCL | O_WRONLY | O_NONBLOCK,
-                               p9_allowed_mode(S_IFREG, mode));
+    if ((flags & P9_OPEN_ACCESS) == P9_OPEN_ACCESS)
+        return EINVAL;
+    /* Who makes a file has it open as asked, even if its mode lets nobody open it so again. */
+    int made =
+        p9_open_beneath(directory->fd, name, (uint64_t)p9_host_flags(flags) | O_CREAT | O_EXCL,
+                        p9_allowed_mode(S_IFREG, mode));
     if (made < 0 && (errno != EEXIST || flags & P9_OPEN_EXCLUSIVE))
         return errno;
     if (made < 0)
         return open_existing(files, directory, name, flags & ~(uint32_t)P9_OPEN_EXCLUSIVE, child,
                              fd);
-    (void)close(made);
-    code = p9_find(files, directory, name, child);
+    code = finish_creating(files, directory, name, mode, owner, made, child);
     if (code)
-        return code;
-    /* Opened before its mode is set, which may be one that forbids it. */
-    code = (*child)->type == S_IFREG ? p9_files_open_node(files, *child, flags, fd) : ESTALE;
-    if (code == 0 && (code = dress(files, *child, mode, owner)) != 0)
-        (void)close(*fd);
-    if (code)
-        p9_node_put(files, *child);
+        (void)close(made);
+    else
+        *fd = made;
     return code;
 }
 

@@ -226,10 +226,11 @@ int p9_node_read_link(const struct p9_node *node, char *target, size_t room, siz
 
 /* ---- opening ---- */
 
-static int host_flags(uint32_t flags)
+int p9_host_flags(uint32_t flags)
 {
-    int host = flags & P9_OPEN_TRUNCATE ? O_TRUNC : 0;
+    int host = O_NONBLOCK | O_NOCTTY;
 
+    host |= flags & P9_OPEN_TRUNCATE ? O_TRUNC : 0;
     host |= flags & P9_OPEN_APPEND ? O_APPEND : 0;
     host |= (flags & P9_OPEN_SYNC) == P9_OPEN_SYNC ? O_SYNC : 0;
     host |= flags & P9_OPEN_DATA_SYNC ? O_DSYNC : 0;
@@ -262,8 +263,7 @@ int p9_files_open_node(const struct p9_files *files, const struct p9_node *node,
     if (wants_to_write(flags) && files->read_only)
         return EROFS;
     int opened = reopen(files, node->fd,
-                        node->type == S_IFDIR ? O_RDONLY | O_DIRECTORY
-                                              : host_flags(flags) | O_NONBLOCK | O_NOCTTY);
+                        node->type == S_IFDIR ? O_RDONLY | O_DIRECTORY : p9_host_flags(flags));
     if (opened < 0)
         return errno;
     *fd = opened;
@@ -279,7 +279,15 @@ mode_t p9_allowed_mode(mode_t type, uint32_t mode)
     return (mode_t)mode & kept;
 }
 
-static int set_size(const struct p9_files *files, const struct p9_node *node, uint64_t size)
+static bool is_open_for_writing(int file)
+{
+    int flags = file == NO_FILE ? O_RDONLY : fcntl(file, F_GETFL);
+
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static int set_size(const struct p9_files *files, const struct p9_node *node, int file,
+                    uint64_t size)
 {
     int fd = NO_FILE;
 
@@ -287,6 +295,8 @@ static int set_size(const struct p9_files *files, const struct p9_node *node, ui
         return node->type == S_IFDIR ? EISDIR : EINVAL;
     if (size > INT64_MAX)
         return EFBIG;
+    if (is_open_for_writing(file))
+        return ftruncate(file, (off_t)size) == 0 ? 0 : errno;
     int code = p9_files_open_node(files, node, P9_OPEN_WRITE_ONLY, &fd);
     if (code)
         return code;
@@ -330,14 +340,14 @@ static int set_times(const struct p9_node *node, const struct p9_attributes *att
     return utimensat(node->fd, "", times, AT_EMPTY_PATH) == 0 ? 0 : errno;
 }
 
-int p9_node_set(struct p9_files *files, struct p9_node *node,
+int p9_node_set(struct p9_files *files, struct p9_node *node, int file,
                 const struct p9_attributes *attributes)
 {
     uint32_t valid = attributes->valid;
     int code = p9_check_change(files, node);
 
     if (code == 0 && valid & P9_SETATTR_SIZE)
-        code = set_size(files, node, attributes->size);
+        code = set_size(files, node, file, attributes->size);
     if (code == 0 && valid & (P9_SETATTR_UID | P9_SETATTR_GID))
         code = p9_set_owner(files, node, valid & P9_SETATTR_UID ? attributes->uid : (uid_t)-1,
                             valid & P9_SETATTR_GID ? attributes->gid : (gid_t)-1);

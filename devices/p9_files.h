@@ -80,7 +80,8 @@ int p9_files_walk(struct p9_files *files, struct p9_node *node, struct p9_text n
 
 int p9_node_stat(const struct p9_node *node, struct stat *status) WARN_UNUSED;
 int p9_node_qid(struct p9_files *files, const struct p9_node *node, struct p9_qid *qid) WARN_UNUSED;
-int p9_node_set(struct p9_files *files, struct p9_node *node,
+/* If `file` is the node, open for writing, its size is set by that, whatever its mode; or -1. */
+int p9_node_set(struct p9_files *files, struct p9_node *node, int file,
                 const struct p9_attributes *attributes) WARN_UNUSED;
 int p9_node_statfs(const struct p9_node *node, struct statfs *status) WARN_UNUSED;
 /* At most `room` bytes of a symbolic link's target, and how many. */

@@ -13,6 +13,9 @@ const char *p9_descriptor_name(int fd, char name[static P9_DESCRIPTOR_BYTES]);
 /* openat2(2) of one name beneath a directory, following nothing; -1 and errno. */
 int p9_open_beneath(int directory, const char *name, uint64_t flags, uint32_t mode) WARN_UNUSED;
 
+/* Of a regular file, for flags of enum p9_open_flag that affect one that is open. */
+int p9_host_flags(uint32_t flags);
+
 /* The name of an entry, which "." and ".." are not. */
 int p9_copy_name(struct p9_text text, char name[static P9_NAME_BYTES + 1]) WARN_UNUSED;
 

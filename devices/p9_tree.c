@@ -204,7 +204,7 @@ int p9_setattr(struct p9_call *call)
     if ((attributes.valid & P9_SETATTR_ATIME_SET && !is_time(attributes.accessed)) ||
         (attributes.valid & P9_SETATTR_MTIME_SET && !is_time(attributes.modified)))
         return EINVAL;
-    return p9_node_set(files_of(call), fid->node, &attributes);
+    return p9_node_set(files_of(call), fid->node, fid->file, &attributes);
 }
 
 int p9_readlink(struct p9_call *call)

@@ -179,6 +179,19 @@ static void descriptors(void)
     SAY(unlink("file"));
 }
 
+/* Written by who made it, and by nobody else. */
+static void frozen(void)
+{
+    int fd = open("frozen", O_CREAT | O_EXCL | O_RDWR, 0444);
+
+    SAY(write(fd, "frozen", 6));
+    SAY(ftruncate(fd, 3));
+    show_open("frozen", fd);
+    (void)close(fd);
+    show("frozen");
+    SAY(unlink("frozen"));
+}
+
 /* Its name is gone, or another's. */
 static void nameless(void)
 {
@@ -527,10 +540,10 @@ int main(int count, char **arguments)
     }
     bool done =
         in_new_directory("contents", contents) && in_new_directory("descriptors", descriptors) &&
-        in_new_directory("nameless", nameless) && in_new_directory("sparse", sparse) &&
-        in_new_directory("modes", modes) && in_new_directory("times", times) &&
-        in_new_directory("links", links) && in_new_directory("renames", renames) &&
-        in_new_directory("directories", directories) &&
+        in_new_directory("frozen", frozen) && in_new_directory("nameless", nameless) &&
+        in_new_directory("sparse", sparse) && in_new_directory("modes", modes) &&
+        in_new_directory("times", times) && in_new_directory("links", links) &&
+        in_new_directory("renames", renames) && in_new_directory("directories", directories) &&
         in_new_directory("many names", many_names) && in_new_directory("long names", long_names);
 
     say("all of them", done);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 
 Suite *unit_suite(void);
 
-enum { A = 1, B = 2, C = 3, TEXT_BYTES = 4096 };
+enum { A = 1, B = 2, C = 3, TEXT_BYTES = 4096, NOBODY = 65534 };
 
 static struct p9_client client;
 static char root[64];
@@ -159,6 +160,42 @@ START_TEST(an_unlinked_file_that_is_open_goes_on)
     ck_assert_str_eq(text, "Jello");
     ck_assert_int_eq(client_walk(&client, A, B, ""), 0);
     ck_assert_int_eq(client_truncate(&client, B, 1), 0);
+}
+END_TEST
+
+/* From a user whom modes hold for, as they don't for root. */
+static uid_t become_nobody(void)
+{
+    uid_t before = geteuid();
+
+    client_finish(&client);
+    if (before == 0) {
+        ck_assert_int_eq(chown(root, NOBODY, NOBODY), 0);
+        ck_assert_int_eq(seteuid(NOBODY), 0);
+        ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0); /* /proc/self/fd stays its own */
+    }
+    client_start(&client, root, false);
+    return before;
+}
+
+/* As open(2) and ftruncate(2) have it: what was opened for writing is, whatever the mode. */
+START_TEST(a_mode_without_writing_is_for_who_comes_later)
+{
+    uid_t before = become_nobody();
+
+    ck_assert_int_eq(client_walk(&client, CLIENT_ROOT, A, ""), 0);
+    ck_assert_int_eq(client_create(&client, A, "new", P9_OPEN_READ_WRITE | P9_OPEN_EXCLUSIVE, 0444),
+                     0);
+    ck_assert_int_eq(client_write(&client, A, 0, "abcdef"), 0);
+    ck_assert_int_eq(client_truncate(&client, A, 3), 0);
+    ck_assert_str_eq(get_file("new"), "abc");
+    ck_assert_uint_eq(host_stat("new").st_mode, S_IFREG | 0444);
+    ck_assert_int_eq(client_walk(&client, CLIENT_ROOT, B, "new"), 0);
+    ck_assert_int_eq(client_truncate(&client, B, 0), EACCES);
+    ck_assert_int_eq(client_open(&client, B, P9_OPEN_READ_ONLY), 0);
+    ck_assert_int_eq(client_truncate(&client, B, 0), EACCES);
+    ck_assert_str_eq(get_file("new"), "abc");
+    ck_assert_int_eq(seteuid(before), 0);
 }
 END_TEST
 
@@ -524,6 +561,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, it_creates_with_the_mode_asked_for);
     tcase_add_test(tests, it_appends_and_truncates);
     tcase_add_test(tests, an_unlinked_file_that_is_open_goes_on);
+    tcase_add_test(tests, a_mode_without_writing_is_for_who_comes_later);
     tcase_add_test(tests, it_tells_attributes);
     tcase_add_test(tests, it_sets_attributes);
     tcase_add_test(tests, it_makes_and_lists);
