@@ -109,7 +109,7 @@ const struct guest_case plugin_cases[] = {
     REFUSED("not installed", "no such plugin was installed", 4, PLUGIN("nothing")),
     REFUSED("a kernel is none", "cannot load it", 4, PLUGIN("/lab/bin/armlet")),
     REFUSED("without the symbol", "it has no symbol 'armlet_plugin'", 4, PLUGIN("no_symbol")),
-    REFUSED("of another ABI", "this armlet has 1: compile it again", 4, PLUGIN("old_abi")),
+    REFUSED("of another ABI", "this armlet has 2: compile it again", 4, PLUGIN("old_abi")),
     REFUSED("that lies about its ABI", "has 8 bytes instead of", 4, PLUGIN("liar")),
     REFUSED("that fails", "the moon is wrong", 3, PLUGIN("trial,mode=fail")),
     REFUSED("that crashes", "--plugin trial: it crashed while it was loaded: Segmentation fault", 4,
