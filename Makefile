@@ -146,7 +146,7 @@ RARE := src/bench/% src/doctor% src/stats% src/trace% src/plugin% src/explain sr
     src/options_suggest src/options_file src/builtin_guest src/console_pty src/console_unix \
     src/hypercall src/image/elf devices/gicv2% devices/sp80% devices/timer% devices/testdev \
     devices/virt% devices/vhost% devices/host_process devices/disk% devices/rate_limit devices/p9% devices/net% devices/vsock% \
-    src/guest_command src/guest_init src/machine_page devices/host_process devices/balloon_control src/cpio src/kernel_modules src/unix_listener \
+    src/guest_command src/guest_init src/machine_page devices/balloon_control src/cpio src/kernel_modules src/unix_listener \
     fdt/fdt_overlay fdt/fdt_file
 rare := $(RARE:%=$(O)/arm64/%.o)
 
