@@ -121,14 +121,10 @@ static bool contains(const struct bus_entry *entry, gpa_t address)
     return address.value - entry->base.value < entry->size_bytes;
 }
 
-const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *cursor, gpa_t address)
+const struct bus_entry *bus_find(const struct bus *bus, gpa_t address)
 {
-    const struct bus_entry *entries = bus->entries;
-    size_t count = bus->count;
-    size_t low = 0;
-
-    if (cursor->last && contains(cursor->last, address))
-        return cursor->last;
+    const struct bus_entry *low = bus->entries;
+    size_t half;
 
     /*
      * Invariant: of the `count` entries from `low` on, no later one contains the address than the
@@ -136,16 +132,12 @@ const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *curso
      * where a guest turns to next can't be predicted, and a wrong guess costs more than all the
      * rest.
      */
-    while (count > 1) {
-        size_t half = count / 2;
-        size_t middle = low + half;
-        bool is_above = entries[middle].base.value <= address.value;
+    for (size_t count = bus->count; count > 1; count -= half) {
+        half = count / 2;
+        const struct bus_entry *middle = low + half;
+        bool is_above = middle->base.value <= address.value;
 
         low = __builtin_expect_with_probability(is_above, 1, 0.5) ? middle : low;
-        count -= half;
     }
-    if (count == 0 || !contains(&entries[low], address))
-        return NULL;
-    cursor->last = &entries[low];
-    return cursor->last;
+    return bus->count && contains(low, address) ? low : NULL;
 }

@@ -66,8 +66,8 @@ bool bus_freeze(struct bus *bus, struct error *error) WARN_UNUSED;
 /* The table as a CPU sees it, once frozen. Entries have the same index in all views. */
 const struct bus *bus_view(const struct bus *bus, uint32_t cpu);
 
-/* The entry that contains `address`, or NULL. Updates the cursor on a hit. */
-const struct bus_entry *bus_find(const struct bus *bus, struct bus_cursor *cursor, gpa_t address);
+/* The entry that contains `address`, or NULL. */
+const struct bus_entry *bus_find(const struct bus *bus, gpa_t address);
 
 /* What number an entry has, from 0 on, in the order of addresses. */
 static inline size_t bus_entry_index(const struct bus *bus, const struct bus_entry *entry)
@@ -97,19 +97,24 @@ static inline void bus_entry_access(const struct bus_entry *entry, gpa_t address
 
 /*
  * One access of a guest. False, with *value = 0 for a read, when no device covers all of it: such
- * an access is unassigned.
+ * an access is unassigned. Moves the cursor to the device it finds.
  */
 static inline bool bus_access(const struct bus *bus, struct bus_cursor *cursor, gpa_t address,
                               enum access_kind kind, enum access_width width, uint64_t *value)
 {
-    const struct bus_entry *entry = bus_find(bus, cursor, address);
-    bool covered = entry && bus_entry_covers(entry, address, width);
+    const struct bus_entry *entry = cursor->last;
 
-    if (covered)
-        bus_entry_access(entry, address, kind, width, value);
-    else if (kind == ACCESS_READ)
-        *value = 0;
-    return covered;
+    if (!entry || !bus_entry_covers(entry, address, width)) {
+        entry = bus_find(bus, address);
+        if (!entry || !bus_entry_covers(entry, address, width)) {
+            if (kind == ACCESS_READ)
+                *value = 0;
+            return false;
+        }
+        cursor->last = entry;
+    }
+    bus_entry_access(entry, address, kind, width, value);
+    return true;
 }
 
 #endif

@@ -77,12 +77,13 @@ static __attribute__((noinline)) const struct bus_entry *move_cursor(struct vcpu
                                                                      gpa_t address,
                                                                      enum access_width width)
 {
-    const struct bus_entry *entry = bus_find(vcpu->bus, &vcpu->cursor, address);
+    const struct bus_entry *entry = bus_find(vcpu->bus, address);
 
-    if (!entry)
+    if (!entry || !bus_entry_covers(entry, address, width))
         return NULL;
+    vcpu->cursor.last = entry;
     vcpu->cursor_counters = &vcpu->counters.devices[bus_entry_index(vcpu->bus, entry)];
-    return bus_entry_covers(entry, address, width) ? entry : NULL;
+    return entry;
 }
 
 /* What every exit for a device goes through is one function: a call more would be 2% of our part.

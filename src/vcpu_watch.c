@@ -82,12 +82,13 @@ void vcpu_watch_return(const struct vcpu *vcpu, struct vcpu_exit *exit, int resu
     exit->kvm_reason = vcpu->run->exit_reason;
 }
 
-/* The vCPU's cursor isn't ours to move. */
+/* Mostly where the access went that has just been carried out. */
 static const struct bus_entry *entry_at(const struct vcpu *vcpu, gpa_t address)
 {
-    struct bus_cursor cursor = vcpu->cursor;
+    const struct bus_entry *last = vcpu->cursor.last;
 
-    return bus_find(vcpu->bus, &cursor, address);
+    return last && bus_entry_covers(last, address, ACCESS_8_BIT) ? last
+                                                                 : bus_find(vcpu->bus, address);
 }
 
 static void record_latency(struct vcpu *vcpu, const struct vcpu_exit *exit)
