@@ -80,7 +80,7 @@ devices_SOURCES += devices/virtqueue.c devices/virtio_mmio.c devices/virtio_work
 src_SOURCES += src/guest_command.c src/kernel_modules.c src/cpio.c
 devices_SOURCES += $(addprefix devices/,virtio_9p.c p9_message.c p9_files.c p9_changes.c \
     p9_server.c p9_io.c p9_tree.c)
-src_SOURCES += src/machine_irqchip.c src/vcpu_private_lines.c
+src_SOURCES += src/machine_irqchip.c src/irq_resample.c src/vcpu_private_lines.c
 src_SOURCES += src/machine_console.c
 devices_SOURCES += devices/virtio_console.c devices/virtio_console_control.c
 devices_SOURCES += devices/virtio_balloon.c devices/balloon_control.c
@@ -215,7 +215,7 @@ HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_c
 HARNESS_SOURCES += tests/guest/cases_disk.c tests/guest/cases_hostile.c
 HARNESS_SOURCES += tests/guest/cases_regions.c
 HARNESS_SOURCES += tests/guest/cases_insight.c tests/guest/cases_net.c
-HARNESS_SOURCES += tests/guest/cases_irqchip.c
+HARNESS_SOURCES += tests/guest/cases_irqchip.c tests/guest/cases_delivery.c
 HARNESS_SOURCES += tests/guest/cases_timers.c
 HARNESS_SOURCES += tests/guest/cases_plugin.c
 HARNESS_SOURCES += tests/guest/cases_bench.c

@@ -87,6 +87,8 @@ static const struct capability capabilities[] = {
      false},
     {"IRQFD", "interrupts out of an eventfd, without a system call of the VMM",
      "raising an interrupt takes a system call", KVM_CAP_IRQFD, FORM_FLAG, false},
+    {"IRQFD_RESAMPLE", "level interrupts out of an eventfd; --irq-delivery irqfd",
+     "--irq-delivery irqfd is refused", KVM_CAP_IRQFD_RESAMPLE, FORM_FLAG, false},
     {"ARM_USER_IRQ", "timers interrupt through a GIC of armlet's own; --irqchip user",
      "--irqchip user is refused; needs Linux 4.12", KVM_CAP_ARM_USER_IRQ, FORM_FLAG, false},
     {"IOEVENTFD", "a guest's write becomes an eventfd, without a user exit",

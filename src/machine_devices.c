@@ -225,7 +225,8 @@ static bool connect_irqs(struct machine *machine, const struct device_class *cla
     if (machine->spi_count < spi + count)
         machine->spi_count = spi + count;
     for (uint32_t i = 0; i < count; i++) {
-        machine_irqchip_connect(machine, &entry->irqs[i].wire, GIC_SPI_BASE + spi + i);
+        if (!machine_irqchip_connect(machine, &entry->irqs[i].wire, GIC_SPI_BASE + spi + i, error))
+            return false;
         irq_watch_init(&entry->irqs[i], &(*lines)[i], &machine->events);
     }
     return true;

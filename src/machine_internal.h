@@ -64,6 +64,7 @@ struct machine {
     struct bus bus;
     struct coalesced coalesced;
     struct machine_irqchip *irqchip; /* NULL: KVM has the interrupt controller */
+    struct irq_resample *resamples;  /* lines with --irq-delivery irqfd, the last one first */
     struct device_choice *choices;
     size_t choice_count;
     struct machine_device *devices;  /* the nth is of the nth choice */

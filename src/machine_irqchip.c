@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "devices/gicv2.h"
+#include "irq_resample.h"
 #include "machine_internal.h"
 #include "memory_map.h"
 
@@ -56,12 +57,22 @@ static void connect_cpu(struct machine_irqchip *irqchip, uint32_t cpu)
                           GIC_PPI_BASE + (uint32_t)ppis[i]);
 }
 
+static bool check_delivery(const struct machine *machine, struct error *error)
+{
+    if (machine->options->irq_delivery != IRQ_DELIVERY_IRQFD ||
+        kvm_check_extension(machine->kvm.fd, KVM_CAP_IRQFD_RESAMPLE))
+        return true;
+    return error_set(error, ERROR_HOST, 0,
+                     "--irq-delivery irqfd: the host's KVM doesn't tell when interrupts end "
+                     "(no KVM_CAP_IRQFD_RESAMPLE): use --irq-delivery line");
+}
+
 bool machine_irqchip_create(struct machine *machine, struct error *error)
 {
     uint32_t cpu_count = machine->options->vcpu_count;
 
     if (machine->options->irqchip != IRQCHIP_USER)
-        return true;
+        return check_delivery(machine, error);
     if (!kvm_check_extension(machine->kvm.fd, KVM_CAP_ARM_USER_IRQ))
         return error_set(error, ERROR_HOST, 0,
                          "--irqchip user: the host's KVM keeps the timers' interrupts to itself "
@@ -85,14 +96,34 @@ void machine_irqchip_destroy(struct machine *machine)
     if (machine->irqchip)
         gicv2_destroy(machine->irqchip->gic);
     machine->irqchip = NULL;
+    for (; machine->resamples; machine->resamples = machine->resamples->next)
+        irq_resample_finish(machine->resamples);
 }
 
-void machine_irqchip_connect(struct machine *machine, struct irq_line *line, uint32_t intid)
+static bool connect_by_event(struct machine *machine, struct irq_line *line, uint32_t intid,
+                             struct error *error)
 {
+    struct irq_resample *resample = arena_alloc(&machine->arena, 1, sizeof(*resample), error);
+
+    if (!resample)
+        return false;
+    bool good = irq_resample_init(resample, &machine->vm, machine->loop, intid, error);
+    resample->next = machine->resamples;
+    machine->resamples = resample;
+    irq_resample_line(resample, line);
+    return good;
+}
+
+bool machine_irqchip_connect(struct machine *machine, struct irq_line *line, uint32_t intid,
+                             struct error *error)
+{
+    if (machine->options->irq_delivery == IRQ_DELIVERY_IRQFD)
+        return connect_by_event(machine, line, intid, error);
     if (machine->irqchip)
         gicv2_connect_spi(machine->irqchip->gic, line, intid);
     else
         vm_connect_irq(&machine->vm, line, intid);
+    return true;
 }
 
 bool machine_irqchip_power_on(struct machine *machine, gpa_t high_redistributors,
@@ -122,7 +153,19 @@ bool machine_irqchip_power_on(struct machine *machine, gpa_t high_redistributors
 
 bool machine_irqchip_finish_power_on(struct machine *machine, struct error *error)
 {
-    return machine->irqchip || vgic_finish_setup(&machine->vgic, error);
+    if (machine->irqchip)
+        return true;
+    bool good = vgic_finish_setup(&machine->vgic, error);
+    for (struct irq_resample *resample = machine->resamples; good && resample;
+         resample = resample->next)
+        good = irq_resample_connect(resample, error);
+    return good;
+}
+
+void machine_irqchip_power_off(struct machine *machine)
+{
+    for (struct irq_resample *resample = machine->resamples; resample; resample = resample->next)
+        irq_resample_disconnect(resample);
 }
 
 static void log_intid(const struct machine *machine, uint32_t intid)
@@ -143,8 +186,21 @@ static void log_intid(const struct machine *machine, uint32_t intid)
                  sum, counts);
 }
 
+static void log_resample(const struct machine *machine, const struct irq_resample *resample)
+{
+    if (resample->raised_count > 0)
+        log_line(machine->log, LOG_DEBUG,
+                 "INTID %u: raised %" PRIu64 " times by event, %" PRIu64 " of them again; ended "
+                 "%" PRIu64 " times",
+                 resample->wire.intid, resample->raised_count, resample->raised_again_count,
+                 resample->ended_count);
+}
+
 void machine_irqchip_log_counters(const struct machine *machine)
 {
+    for (const struct irq_resample *resample = machine->resamples; resample;
+         resample = resample->next)
+        log_resample(machine, resample);
     if (!machine->irqchip)
         return;
     for (uint32_t intid = 0; intid < GIC_SPI_BASE + GIC_SPI_COUNT; intid++)

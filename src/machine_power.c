@@ -202,6 +202,7 @@ void machine_power_off(struct machine *machine)
         if (from != VCPU_OFF)
             vcpu_watch_state(vcpu, from);
     }
+    machine_irqchip_power_off(machine);
     vgic_destroy(&machine->vgic);
     vm_destroy(&machine->vm);
     memory_mapping_destroy(&machine->pvtime);

@@ -264,6 +264,10 @@ static bool check_irqchip(const struct options *options, struct error *error)
         return error_set(error, ERROR_USAGE, 0,
                          "--irqchip user is a GICv2, for %d vCPUs at most, not %u", GICV2_MAX_VCPUS,
                          options->vcpu_count);
+    if (options->irq_delivery == IRQ_DELIVERY_IRQFD)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--irq-delivery irqfd is for the kernel's GIC, and --irqchip user is "
+                         "another");
     return true;
 }
 

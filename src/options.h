@@ -26,6 +26,7 @@ enum command {
 
 enum gic_choice { GIC_AUTO, GIC_V2, GIC_V3 };
 enum irqchip_choice { IRQCHIP_KERNEL, IRQCHIP_USER };
+enum irq_delivery { IRQ_DELIVERY_LINE, IRQ_DELIVERY_IRQFD };
 enum msi_choice { MSI_AUTO, MSI_OFF, MSI_GICV2M };
 
 /* What happens when the guest doesn't feed its watchdog; NONE: it has none to feed. */
@@ -99,7 +100,8 @@ struct options {
     uint32_t vcpu_count;   /* 1..MAX_VCPUS */
     uint64_t memory_bytes; /* >= 16 MiB, a multiple of 2 MiB */
     enum gic_choice gic;
-    enum irqchip_choice irqchip; /* USER: a GICv2, up to GICV2_MAX_VCPUS, no ITS */
+    enum irqchip_choice irqchip;    /* USER: a GICv2, up to GICV2_MAX_VCPUS, no ITS */
+    enum irq_delivery irq_delivery; /* IRQFD: only to the kernel's GIC */
     enum feature_choice its;
     enum msi_choice msi;
     enum watchdog_choice watchdog;

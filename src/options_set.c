@@ -263,6 +263,21 @@ static bool set_irqchip(struct option_parser *parser, const struct option_row *r
     return true;
 }
 
+static bool set_irq_delivery(struct option_parser *parser, const struct option_row *row,
+                             const char *value, struct error *error)
+{
+    static const struct option_choice choices[] = {{"line", IRQ_DELIVERY_LINE, DETAIL_NONE},
+                                                   {"irqfd", IRQ_DELIVERY_IRQFD, DETAIL_NONE}};
+    const char *detail = NULL;
+    const struct option_choice *choice =
+        options_choose(value, choices, COUNT_OF(choices), &detail, row->wanted, error);
+
+    if (choice == NULL)
+        return false;
+    parser->options->irq_delivery = (enum irq_delivery)choice->value;
+    return true;
+}
+
 static bool set_state(struct option_parser *parser, const struct option_row *row, const char *value,
                       struct error *error)
 {

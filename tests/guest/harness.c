@@ -364,6 +364,7 @@ int main(int argc, char **argv)
         {"features", feature_cases},
         {"regions", region_cases},
         {"irqchip", irqchip_cases},
+        {"delivery", delivery_cases},
         {"timers", timer_cases},
         {"plugins", plugin_cases},
         {"bench", bench_cases},

@@ -95,6 +95,7 @@ extern const struct guest_case share_cases[];
 extern const struct guest_case balloon_cases[];
 extern const struct guest_case region_cases[];
 extern const struct guest_case irqchip_cases[];
+extern const struct guest_case delivery_cases[];
 extern const struct guest_case timer_cases[];
 extern const struct guest_case plugin_cases[];
 extern const struct guest_case trace_cases[];

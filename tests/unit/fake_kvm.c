@@ -88,6 +88,7 @@ void fake_kvm_init(struct fake_kvm *fake)
         KVM_CAP_ARM_EL1_32BIT,
         KVM_CAP_STEAL_TIME,
         KVM_CAP_IRQFD,
+        KVM_CAP_IRQFD_RESAMPLE,
         KVM_CAP_ARM_USER_IRQ,
         KVM_CAP_IOEVENTFD,
         KVM_CAP_READONLY_MEM,

@@ -380,6 +380,7 @@ START_TEST(capabilities_have_their_form)
     assert_found("MAX_VCPUS", CHECK_OK, "512", "");
     assert_found("ARM_SUPPORTED_BLOCK_SIZES", CHECK_OK, "4 KiB, 2 MiB, 1 GiB", "");
     assert_found("IRQFD", CHECK_OK, "yes", "");
+    assert_found("IRQFD_RESAMPLE", CHECK_OK, "yes", "");
     assert_found("ARM_EL2", CHECK_MISSING, "no", "kvm-arm.mode=nested");
     assert_found("SMCCC_FILTER", CHECK_MISSING, "no", "6.4");
 }

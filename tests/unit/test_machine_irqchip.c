@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A machine with --irqchip user: KVM has no GIC, and its vCPUs get interrupts all the same. */
+/*
+ * How interrupts get to the guest: with --irqchip user KVM has no GIC, and with --irq-delivery
+ * irqfd its GIC gets them by events.
+ */
 #include <check.h>
+#include <errno.h>
 #include <libfdt.h>
 #include <linux/kvm.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices/gicv2_registers.h"
+#include "irq_resample.h"
 #include "kvm_machine.h"
 #include "memory_map.h"
 #include "vcpu_registers.h"
@@ -19,6 +27,7 @@ enum {
     GPIO = 0x09030000,
     GPIOIE = 0x410,
     GPIOIBE = 0x408,
+    GPIOIEV = 0x40c,
     GPIOIC = 0x41c,
     KEY = 1 << 3,
     KEY_INTID = GIC_SPI_BASE + 7,
@@ -224,6 +233,174 @@ START_TEST(a_host_that_keeps_the_timers_to_itself_cannot)
 }
 END_TEST
 
+/* ---- lines by event ---- */
+
+static const struct kvm_irqfd *key_event(const struct trial *self)
+{
+    const struct fake_vm *vm = &self->fake.vm;
+
+    for (size_t i = 0; i < vm->irqfd_count; i++)
+        if (vm->irqfds[i].gsi == KEY_INTID - GIC_SPI_BASE)
+            return &vm->irqfds[i];
+    ck_abort_msg("the key's line has no event");
+}
+
+/* What KVM does when the event comes. */
+static void take_raise(const struct kvm_irqfd *event)
+{
+    struct pollfd wait = {.fd = (int)event->fd, .events = POLLIN};
+    uint64_t count;
+
+    ck_assert_int_eq(poll(&wait, 1, -1), 1);
+    ck_assert_int_eq(read(wait.fd, &count, sizeof(count)), sizeof(count));
+    ck_assert_uint_eq(count, 1);
+}
+
+/* What KVM does when the guest ends the interrupt; waits until the I/O thread has heard of it. */
+static void end_interrupt(const struct kvm_irqfd *event)
+{
+    struct pollfd told = {.fd = (int)event->resamplefd, .events = POLLIN};
+    const uint64_t one = 1;
+
+    ck_assert_int_eq(write(told.fd, &one, sizeof(one)), sizeof(one));
+    while (poll(&told, 1, 0) > 0)
+        (void)sched_yield();
+}
+
+static void take_raise_twice(void *context)
+{
+    const struct kvm_irqfd *event = key_event(context);
+
+    ck_assert_uint_eq(event->flags, KVM_IRQFD_FLAG_RESAMPLE);
+    take_raise(event);
+    end_interrupt(event);
+    take_raise(event); /* the device hasn't been seen to */
+}
+
+static void end_seen_to(void *context)
+{
+    end_interrupt(key_event(context));
+}
+
+static void check_low(void *context)
+{
+    const struct trial *self = context;
+    struct pollfd raise = {.fd = (int)key_event(self)->fd, .events = POLLIN};
+
+    ck_assert_int_eq(poll(&raise, 1, 0), 0);
+}
+
+#define KEY_ON FAKE_WRITE(GPIO + GPIOIEV, 4, KEY), FAKE_WRITE(GPIO + GPIOIE, 4, KEY)
+
+START_TEST(an_event_raises_and_is_resampled)
+{
+    static const struct fake_step steps[] = {
+        KEY_ON,
+        FAKE_HOOK(terminate),
+        FAKE_HOOK(take_raise_twice),
+        FAKE_WRITE(GPIO + GPIOIC, 4, KEY),
+        FAKE_HOOK(end_seen_to),
+        FAKE_HOOK(check_low),
+        POWER_OFF,
+    };
+
+    trial.fake.no_gic = false;
+    OPTIONS("--irq-delivery", "irqfd", "-v");
+    STEPS(&trial, 0, 0, steps);
+    trial_check_run(MACHINE_SIGNALLED, SIGTERM);
+    /* Up by the event alone, down by a call. */
+    ck_assert_uint_eq(trial.fake.irq_count, 1);
+    ck_assert_uint_eq(trial.fake.irqs[0].irq,
+                      KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | KEY_INTID);
+    ck_assert(!trial.fake.irqs[0].level);
+    ck_assert(LOGGED("INTID 39: raised 2 times by event, 1 of them again; ended 2 times"));
+}
+END_TEST
+
+static void check_connected(void *context)
+{
+    const struct trial *self = context;
+
+    ck_assert_uint_eq(self->fake.vm.irqfd_count, 3); /* pl011, pl031, pl061 */
+    check_low(context);
+}
+
+START_TEST(a_reset_connects_events_anew)
+{
+    static const struct fake_step first[] = {FAKE_HOOK(check_connected),
+                                             FAKE_EVENT(KVM_SYSTEM_EVENT_RESET)};
+    static const struct fake_step second[] = {FAKE_HOOK(check_connected), POWER_OFF};
+
+    trial.fake.no_gic = false;
+    OPTIONS("--irq-delivery", "irqfd");
+    STEPS(&trial, 0, 0, first);
+    STEPS(&trial, 1, 0, second);
+    trial_check_run(MACHINE_POWERED_OFF, 0);
+    ck_assert_uint_eq(trial.fake.vm_count, 2);
+}
+END_TEST
+
+START_TEST(a_host_that_tells_no_end_cannot)
+{
+    trial.fake.no_gic = false;
+    OPTIONS("--irq-delivery", "irqfd");
+    fake_kvm_set_capability(&trial.fake, KVM_CAP_IRQFD_RESAMPLE, 0);
+    ck_assert(!trial_run(&trial, &trial.error));
+    ck_assert_int_eq(trial.error.code, ERROR_HOST);
+    ck_assert_ptr_nonnull(strstr(trial.error.message, "--irq-delivery irqfd: the host's KVM"));
+}
+END_TEST
+
+START_TEST(a_line_that_gets_no_event_is_named)
+{
+    trial.fake.no_gic = false;
+    OPTIONS("--irq-delivery", "irqfd");
+    fake_kvm_fail_request(&trial.fake, KVM_IRQFD, 1, ENOMEM);
+    ck_assert(!trial_run(&trial, &trial.error));
+    ck_assert_int_eq(trial.error.code, ERROR_HOST);
+    ck_assert_ptr_nonnull(strstr(trial.error.message, "cannot connect an event to INTID 34"));
+}
+END_TEST
+
+/* A line that moves while no VM listens is as it was left when one does. */
+START_TEST(a_level_waits_for_the_vm)
+{
+    struct irq_resample resample = {0};
+    struct event_loop *loop = event_loop_create(&trial.error);
+    struct kvm kvm;
+    struct vm vm = {.fd = -1};
+    struct irq_line line;
+    uint64_t count = 0;
+
+    ck_assert_ptr_nonnull(loop);
+    fake_kvm_install(&trial.fake);
+    ck_assert(kvm_open(&kvm, &trial.error));
+    ck_assert(vm_create(&vm, &kvm, &(struct vm_config){.highest = GPA(0)}, &trial.error));
+    trial.fake.vm.gic_initialised = true;
+    ck_assert(irq_resample_init(&resample, &vm, loop, KEY_INTID, &trial.error));
+    irq_resample_line(&resample, &line);
+    ck_assert_uint_eq(line.intid, KEY_INTID);
+
+    irq_line_set(&line, true);
+    ck_assert_int_eq(read(resample.raise_fd, &count, sizeof(count)), -1);
+    ck_assert(irq_resample_connect(&resample, &trial.error));
+    ck_assert_int_eq(read(resample.raise_fd, &count, sizeof(count)), sizeof(count));
+    irq_resample_disconnect(&resample);
+    irq_line_set(&line, false);
+    irq_line_set(&line, true);
+    irq_line_set(&line, false);
+    ck_assert_uint_eq(trial.fake.irq_count, 0);
+    trial.fake.vm.irqfd_count = 0;
+    ck_assert(irq_resample_connect(&resample, &trial.error));
+    ck_assert_int_eq(read(resample.raise_fd, &count, sizeof(count)), -1);
+
+    irq_resample_finish(&resample);
+    vm_destroy(&vm);
+    kvm_close(&kvm);
+    event_loop_destroy(loop);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     enum { TIMEOUT_S = 120 };
@@ -239,6 +416,11 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_tree_has_a_gicv2);
     tcase_add_test(tests, the_id_register_denies_a_gicv3);
     tcase_add_test(tests, a_host_that_keeps_the_timers_to_itself_cannot);
+    tcase_add_test(tests, an_event_raises_and_is_resampled);
+    tcase_add_test(tests, a_reset_connects_events_anew);
+    tcase_add_test(tests, a_host_that_tells_no_end_cannot);
+    tcase_add_test(tests, a_line_that_gets_no_event_is_named);
+    tcase_add_test(tests, a_level_waits_for_the_vm);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -157,6 +157,9 @@ START_TEST(machine_options)
     options_finish(&options);
     ASSERT_PARSES(&options, "run", "--irqchip=user", "--irqchip=kernel", "-c", "9");
     ck_assert_int_eq(options.irqchip, IRQCHIP_KERNEL);
+    ck_assert_int_eq(options.irq_delivery, IRQ_DELIVERY_LINE);
+    ASSERT_PARSES(&options, "run", "--irq-delivery", "irqfd");
+    ck_assert_int_eq(options.irq_delivery, IRQ_DELIVERY_IRQFD);
     options_finish(&options);
 
     ASSERT_PARSES(&options, "run", "--gic=3", "--gic=auto", "--its=on", "--its=auto",
@@ -378,6 +381,9 @@ static const struct refusal refusals[] = {
     {{"run", "--irqchip=user", "--its=on"},
      "--irqchip user is a GICv2, and --its on needs a GICv3"},
     {{"run", "--irqchip=user", "-c9"}, "--irqchip user is a GICv2, for 8 vCPUs at most, not 9"},
+    {{"run", "--irqchip=user", "--irq-delivery=irqfd"},
+     "--irq-delivery irqfd is for the kernel's GIC, and --irqchip user is another"},
+    {{"run", "--irq-delivery=msi"}, "--irq-delivery msi: must be line or irqfd"},
     {{"run", "--irqchip=host"}, "--irqchip host: must be kernel or user"},
     {{"run", "--gic=2", "--its=on"}, "--its on needs a GICv3, and --gic 2 asks for a GICv2"},
     {{"run", "--memory-backing=hugetlb:1G"},

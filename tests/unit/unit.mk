@@ -136,7 +136,7 @@ unit_vcpu := $(vcpu_objects) tests/unit/fake_console
 unit_vcpu_watch := $(unit_vcpu)
 unit_kvm_stats := $(unit_vcpu)
 unit_hypercall := $(unit_vcpu)
-unit_machine := $(sort $(vcpu_objects) $(gicv2_objects) src/machine_irqchip $(options_objects) $(property_objects) $(fdt_objects) \
+unit_machine := $(sort $(vcpu_objects) $(gicv2_objects) src/machine_irqchip src/irq_resample $(options_objects) $(property_objects) $(fdt_objects) \
     $(image_objects) $(unit_console) src/machine src/machine_console src/machine_devices src/machine_power \
     src/machine_watch src/irq_watch src/machine_stats $(stats_objects) src/svg \
     src/plugin src/plugin_guard src/plugin_path src/plugin_static src/trace src/trace_json \
