@@ -56,6 +56,20 @@ const struct region *memory_map_find_device(const char *class_name)
     return NULL;
 }
 
+enum region_trigger memory_map_trigger(enum region_id id)
+{
+    switch (id) {
+    case REGION_GICV2M:
+    case REGION_VIRTIO:
+    case REGION_TESTDEV:
+        return TRIGGER_EDGE;
+    case REGION_DEVICES:
+        return TRIGGER_NONE;
+    default:
+        return regions[id].spi == NO_SPI ? TRIGGER_NONE : TRIGGER_LEVEL;
+    }
+}
+
 uint32_t memory_map_low_redistributors(void)
 {
     return (uint32_t)(regions[REGION_GICR].size_bytes / GICV3_REDIST_BYTES);

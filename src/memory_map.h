@@ -54,6 +54,15 @@ const struct region *memory_map_find_device(const char *class_name);
 /* Whether a region has places for several devices, each with one SPI. */
 bool memory_map_is_shared(const struct region *region);
 
+/* How the device tree says that a region's SPIs are triggered. */
+enum region_trigger {
+    TRIGGER_NONE, /* there are none, or each device says it */
+    TRIGGER_LEVEL,
+    TRIGGER_EDGE,
+};
+
+enum region_trigger memory_map_trigger(enum region_id id);
+
 /* Private peripheral interrupts (INTID - 16), as the Base System Architecture (DEN0094) has them.
  */
 enum ppi {

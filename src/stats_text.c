@@ -257,6 +257,34 @@ static void put_devices(FILE *out, const struct stats *stats)
     (void)fputc('\n', out);
 }
 
+/* What 'armlet doctor --map' numbers; the table above has sums. */
+static void put_interrupts(FILE *out, const struct stats *stats)
+{
+    char label[LABEL_COLUMNS];
+    bool first = true;
+
+    for (size_t i = 0; i < stats->device_count; i++) {
+        const struct stats_device *device = &stats->devices[i];
+
+        for (size_t j = 0; j < device->irq_count; j++) {
+            if (device->irqs[j].raised == 0)
+                continue;
+            if (first) {
+                (void)fputc('\n', out);
+                put_label(out, 0, "Interrupts");
+                put_right(out, "raised", NUMBER_COLUMNS);
+                (void)fputc('\n', out);
+            }
+            first = false;
+            (void)snprintf(label, sizeof(label), "%-14s INTID %u", device->name,
+                           device->irqs[j].intid);
+            put_label(out, 1, label);
+            put_number(out, device->irqs[j].raised, FORM_COUNT);
+            (void)fputc('\n', out);
+        }
+    }
+}
+
 static void put_console(FILE *out, const struct stats *stats)
 {
     char output[FIGURE_COUNT_BYTES];
@@ -335,6 +363,7 @@ void stats_print_text(FILE *out, const struct stats *stats)
     put_vcpus(out, stats);
     put_kvm(out, stats);
     put_devices(out, stats);
+    put_interrupts(out, stats);
     put_console(out, stats);
     if (stats->latency) {
         put_latencies(out, stats, "Time in armlet, after an exit", false);

@@ -209,10 +209,18 @@ START_TEST(map_shows_every_region)
     }
     assert_contains(fixture.output, "48-111   80-143  gicv2m");
     assert_contains(fixture.output, "27  virtual-timer");
+    assert_contains(fixture.output, "     33  level    pl011         PL011 UART");
+    assert_contains(fixture.output, "  48-79  edge     virtio-*      virtio devices");
+    assert_contains(fixture.output, "    148  level    timer-mmio    memory-mapped");
+    assert_contains(fixture.output, "152-159  its own  (a plugin's)  devices of plugins");
     assert_json(output_of(doctor_print_map_json));
     assert_contains(fixture.output, "{\"name\": \"uart\", \"purpose\": \"PL011 UART\", \"base\": "
                                     "\"0x09000000\", \"size_bytes\": 4096, \"spi\": 1, "
                                     "\"intid\": 33, \"spi_count\": 1}");
+    assert_contains(fixture.output, "{\"spi\": 116, \"intid\": 148, \"region\": \"timer-mmio\", "
+                                    "\"device\": \"timer-mmio\", \"trigger\": \"level\"}");
+    assert_contains(fixture.output, "{\"spi\": 127, \"intid\": 159, \"region\": \"devices\", "
+                                    "\"device\": null, \"trigger\": null}");
     assert_contains(fixture.output, "\"name\": \"ram\", \"purpose\": \"RAM\", \"base\": "
                                     "\"0x40000000\", \"size_bytes\": null");
 }

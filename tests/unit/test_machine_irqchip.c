@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "armlet/fdt_writer.h"
 #include "devices/gicv2_registers.h"
 #include "irq_resample.h"
 #include "kvm_machine.h"
@@ -201,6 +202,46 @@ START_TEST(the_tree_has_a_gicv2)
     static const struct fake_step steps[] = {FAKE_HOOK(check_tree), POWER_OFF};
 
     OPTIONS("--irqchip", "user");
+    STEPS(&trial, 0, 0, steps);
+    trial_check_run(MACHINE_POWERED_OFF, 0);
+}
+END_TEST
+
+/* Of each device with an SPI: the tree and the map that doctor prints say the same. */
+static void check_triggers(void *context)
+{
+    struct trial *self = context;
+    const void *tree = trial_memory(self, fake_kvm_register(&self->fake, 0, VCPU_REG_X(0)));
+    unsigned count = 0;
+
+    for (int node = fdt_next_node(tree, -1, NULL); node >= 0;
+         node = fdt_next_node(tree, node, NULL)) {
+        int bytes;
+        const fdt32_t *cells = fdt_getprop(tree, node, "interrupts", &bytes);
+
+        if (!cells || fdt32_ld(&cells[0]) != FDT_IRQ_SPI)
+            continue;
+        for (int id = 0; id < REGION_COUNT; id++) {
+            const struct region *region = memory_map_region((enum region_id)id);
+            uint32_t within = fdt32_ld(&cells[1]) - (uint32_t)region->spi;
+
+            if (region->spi == NO_SPI || within >= region->spi_count)
+                continue;
+            ck_assert_msg((memory_map_trigger((enum region_id)id) == TRIGGER_LEVEL) ==
+                              (fdt32_ld(&cells[2]) == FDT_IRQ_LEVEL_HIGH),
+                          "%s", region->name);
+            count++;
+        }
+    }
+    ck_assert_uint_eq(count, 8);
+}
+
+START_TEST(the_tree_and_the_map_agree_on_triggers)
+{
+    static const struct fake_step steps[] = {FAKE_HOOK(check_triggers), POWER_OFF};
+
+    OPTIONS("--irqchip", "user", "--device=testdev", "--device=sp804", "--device=sp805",
+            "--device=timer-mmio", "--device=virtio-rng");
     STEPS(&trial, 0, 0, steps);
     trial_check_run(MACHINE_POWERED_OFF, 0);
 }
@@ -414,6 +455,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_device_interrupts);
     tcase_add_test(tests, a_reset_is_one_of_the_gic_too);
     tcase_add_test(tests, the_tree_has_a_gicv2);
+    tcase_add_test(tests, the_tree_and_the_map_agree_on_triggers);
     tcase_add_test(tests, the_id_register_denies_a_gicv3);
     tcase_add_test(tests, a_host_that_keeps_the_timers_to_itself_cannot);
     tcase_add_test(tests, an_event_raises_and_is_resampled);

@@ -127,6 +127,8 @@ START_TEST(the_table_has_a_column_a_vcpu)
     ck_assert(PRINTS(stats_print_text, "  exits to armlet                           2,235          "
                                        "1,234          1,001\n"));
     ck_assert(PRINTS(stats_print_text, "signal "));
+    ck_assert(PRINTS(stats_print_text, "\nInterrupts                                 raised\n"
+                                       "  uart           INTID 33                      12\n"));
     ck_assert(!PRINTS(stats_print_text, "no-syndrome")); /* there was none */
     ck_assert(PRINTS(stats_print_text, "uart           0x09000000"));
     ck_assert(PRINTS(stats_print_text, "(where nothing is)"));
