@@ -199,6 +199,8 @@ static void reset_cpu(struct gicv2 *gic, uint32_t index)
         .private.edge = GICV2_SGI_MASK,
         .targeted = {UINT32_MAX},
     };
+    if (gicv2_is_uniprocessor(gic))
+        memset(cpu->targeted, UINT8_MAX, sizeof(cpu->targeted));
 }
 
 void gicv2_reset(struct gicv2 *gic)
@@ -208,7 +210,7 @@ void gicv2_reset(struct gicv2 *gic)
     for (uint32_t i = 1; i < gic->word_count; i++)
         gic->shared[i] = (struct gicv2_word){.level = gic->shared[i].level};
     memset(gic->priorities, 0, sizeof(gic->priorities));
-    memset(gic->targets, 0, sizeof(gic->targets));
+    memset(gic->targets, gicv2_is_uniprocessor(gic) ? 1 : 0, sizeof(gic->targets));
     for (uint32_t i = 0; i < gic->config.cpu_count; i++)
         reset_cpu(gic, i);
     pthread_mutex_unlock(&gic->lock);

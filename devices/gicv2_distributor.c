@@ -185,7 +185,7 @@ static void write_byte(struct gicv2 *gic, uint32_t cpu, uint64_t offset, uint8_t
         return;
     if (offset < GICD_ITARGETSR)
         *gicv2_priority(gic, cpu, intid) = value & GICV2_PRIORITY_MASK;
-    else if (intid >= GICV2_FIRST_SPI)
+    else if (intid >= GICV2_FIRST_SPI && !gicv2_is_uniprocessor(gic))
         write_target(gic, intid, (uint8_t)(value & cpu_mask(gic)));
 }
 

@@ -127,6 +127,12 @@ void gicv2_update(struct gicv2 *gic, uint32_t cpu);
 void gicv2_update_for(struct gicv2 *gic, uint32_t cpu, uint32_t intid);
 void gicv2_update_all(struct gicv2 *gic);
 
+/* The one CPU there is gets all SPIs, whatever is written (IHI 0048B, 4.3.12). */
+static inline bool gicv2_is_uniprocessor(const struct gicv2 *gic)
+{
+    return gic->config.cpu_count == 1;
+}
+
 /* Makes an SGI pending at `target` as if `source` had sent it; does not update. */
 void gicv2_pend_sgi(struct gicv2 *gic, uint32_t target, uint32_t sgi, uint32_t source);
 

@@ -17,6 +17,8 @@ void model_reset(struct gicv2_model *model, uint32_t cpu_count, uint32_t intid_c
     memset(model, 0, sizeof(*model));
     model->cpu_count = cpu_count;
     model->intid_count = intid_count;
+    for (uint32_t intid = PRIVATE; cpu_count == 1 && intid < MODEL_INTIDS; intid++)
+        model->shared[intid].targets[0] = true;
     for (uint32_t cpu = 0; cpu < cpu_count; cpu++) {
         model->cpus[cpu].bpr = 2;
         model->cpus[cpu].abpr = 3;
@@ -322,7 +324,7 @@ static void write_byte(struct gicv2_model *model, uint32_t cpu, uint64_t offset,
         return;
     } else if (is_in(offset, 0x400, 0x7ff)) {
         get(model, cpu, intid)->priority = value & 0xf8;
-    } else if (intid >= PRIVATE) {
+    } else if (intid >= PRIVATE && model->cpu_count > 1) {
         for (uint32_t i = 0; i < model->cpu_count; i++)
             get(model, cpu, intid)->targets[i] = value >> i & 1;
     }

@@ -31,24 +31,29 @@ static struct {
     struct irq_line spi, other_spi, ppi;
 } self;
 
-static void create(void)
+static void create_of(uint32_t cpu_count, uint32_t intid_count)
 {
     const struct gicv2_config config = {
-        .cpu_count = CPUS,
-        .intid_count = INTIDS,
+        .cpu_count = cpu_count,
+        .intid_count = intid_count,
         .irq_outputs = self.irqs,
         .fiq_outputs = self.fiqs,
     };
     struct error error;
 
+    self.gic = gicv2_create(&config, &error);
+    ck_assert_ptr_nonnull(self.gic);
+}
+
+static void create(void)
+{
     for (uint32_t i = 0; i < CPUS; i++) {
         fake_irq_init(&self.irq[i]);
         fake_irq_init(&self.fiq[i]);
         self.irqs[i] = self.irq[i].line;
         self.fiqs[i] = self.fiq[i].line;
     }
-    self.gic = gicv2_create(&config, &error);
-    ck_assert_ptr_nonnull(self.gic);
+    create_of(CPUS, INTIDS);
     gicv2_connect_spi(self.gic, &self.spi, SPI);
     gicv2_connect_spi(self.gic, &self.other_spi, OTHER_SPI);
     gicv2_connect_ppi(self.gic, &self.ppi, 1, PPI);
@@ -515,17 +520,35 @@ START_TEST(a_reset_keeps_the_lines_of_devices)
 }
 END_TEST
 
+/* Guests for one CPU needn't write a target. */
+START_TEST(the_only_cpu_gets_all_spis)
+{
+    struct gicv2 *several = self.gic;
+
+    create_of(1, INTIDS);
+    gicv2_connect_spi(self.gic, &self.spi, SPI);
+    write_gicd(0, GICD_CTLR, 1);
+    write_gicc(0, GICC_CTLR, 1);
+    write_gicc(0, GICC_PMR, IDLE);
+    write_bit(0, GICD_ISENABLER, SPI);
+    irq_line_set(&self.spi, true);
+    ck_assert(self.irq[0].level);
+    write_gicd_byte(0, GICD_ITARGETSR + SPI, 0);
+    ck_assert_uint_eq(read_gicc(0, GICC_IAR), SPI);
+    irq_line_set(&self.spi, false);
+    write_gicc(0, GICC_EOIR, SPI);
+    assert_nothing(0);
+    gicv2_destroy(self.gic);
+    self.gic = several;
+    gicv2_connect_spi(self.gic, &self.spi, SPI);
+}
+END_TEST
+
 START_TEST(the_last_words_of_the_largest)
 {
-    struct gicv2_config config = {.cpu_count = 1,
-                                  .intid_count = GICV2_MAX_INTIDS,
-                                  .irq_outputs = self.irqs,
-                                  .fiq_outputs = self.fiqs};
-    struct error error;
     struct gicv2 *small = self.gic;
 
-    self.gic = gicv2_create(&config, &error);
-    ck_assert_ptr_nonnull(self.gic);
+    create_of(1, GICV2_MAX_INTIDS);
     ck_assert_uint_eq(read_gicd(0, GICD_TYPER), 31);
     write_gicd(0, GICD_ISENABLER + 31 * 4, UINT32_MAX);
     ck_assert_uint_eq(read_gicd(0, GICD_ISENABLER + 31 * 4), 0x0fffffff);
@@ -566,6 +589,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, of_several_targets_one_gets_it);
     tcase_add_test(tests, active_by_a_write_holds_it_back);
     tcase_add_test(tests, a_reset_keeps_the_lines_of_devices);
+    tcase_add_test(tests, the_only_cpu_gets_all_spis);
     tcase_add_test(tests, the_last_words_of_the_largest);
     suite_add_tcase(suite, tests);
     return suite;
