@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The finer points of the interrupt controller (GICv2, IHI 0048B; GICv3, IHI 0069H): how interrupts
- * nest, what the binary point has to do with it, ends in two steps, several senders, and the groups
- * of GICv2. All taken by hand, with the CPU's mask set.
+ * nest, what the binary point has to do with it, ends in two steps, several senders, a PPI that
+ * each CPU has for itself, and the groups of GICv2. All taken by hand, with the CPU's mask set.
  */
 #include "gic_registers.h"
 #include "guest.h"
@@ -27,11 +27,13 @@ enum {
     SOON_MS = 5000,
     QUIET_US = 1000,
     OTHER_CPU = 1,
+    BANKED_PPI = 21, /* nobody's */
 };
 
 static struct {
     volatile bool ready;
     volatile bool sent;
+    volatile bool seen;
 } other;
 
 static bool is_acknowledged(void *iar)
@@ -159,17 +161,33 @@ static void other_main(uint32_t index)
 {
     (void)index;
     gic_init_cpu();
+    gic_set_pending(BANKED_PPI, true); /* disabled, so it stays so */
     gic_enable(SGI_GO);
     interrupts_unmask();
     other.ready = true;
     while (!other.sent)
         ;
     interrupts_mask();
+    CHECK(gic_is_pending(BANKED_PPI));
+    gic_set_pending(BANKED_PPI, false);
+    CHECK(!gic_is_pending(BANKED_PPI));
+    other.seen = true;
 }
 
 static bool is_set(void *flag)
 {
     return *(volatile bool *)flag;
+}
+
+/* What one CPU does with a PPI is nothing to the other. */
+static void check_banked_ppi(void)
+{
+    CHECK(!gic_is_pending(BANKED_PPI));
+    gic_set_pending(BANKED_PPI, true);
+    gic_enable(BANKED_PPI);
+    gic_end(take(BANKED_PPI));
+    gic_disable(BANKED_PPI);
+    CHECK(!gic_is_pending(BANKED_PPI));
 }
 
 /* GICv2 keeps an SGI for each sender, GICv3 one for all. */
@@ -179,9 +197,11 @@ static void check_senders(void)
 
     CHECK_EQ(cpu_start(OTHER_CPU, other_main), 0);
     CHECK(wait_until(is_set, (void *)&other.ready, SOON_MS));
+    check_banked_ppi();
     send(SGI_A, MIDDLE);
     gic_send_sgi(SGI_GO, OTHER_CPU);
     CHECK(wait_until(is_set, (void *)&other.sent, SOON_MS));
+    CHECK(wait_until(is_set, (void *)&other.seen, SOON_MS));
     spin_microseconds(QUIET_US);
     iar = take(SGI_A);
     gic_end(iar);
