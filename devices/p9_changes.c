@@ -81,6 +81,19 @@ static int finish_creating(struct p9_files *files, struct p9_node *directory, co
     return code;
 }
 
+/* A request that fails leaves nothing behind; but what another one has put in its place stays. */
+static void undo_creating(const struct p9_node *directory, const char *name, int made)
+{
+    struct stat status;
+    struct stat there;
+
+    if (fstat(made, &status) == 0 &&
+        fstatat(directory->fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+        status.st_dev == there.st_dev && status.st_ino == there.st_ino)
+        (void)unlinkat(directory->fd, name, 0);
+    (void)close(made);
+}
+
 int p9_files_create(struct p9_files *files, struct p9_node *directory, struct p9_text text,
                     uint32_t flags, uint32_t mode, struct p9_owner owner, struct p9_node **child,
                     int *fd)
@@ -103,7 +116,7 @@ int p9_files_create(struct p9_files *files, struct p9_node *directory, struct p9
                              fd);
     code = finish_creating(files, directory, name, mode, owner, made, child);
     if (code)
-        (void)close(made);
+        undo_creating(directory, name, made);
     else
         *fd = made;
     return code;

@@ -40,12 +40,13 @@ virtio_objects := devices/virtqueue devices/virtio_mmio devices/virtio_worker de
     devices/virtio_blk_request devices/disk_uring devices/disk_threads devices/disk_at_once devices/rate_limit
 p9_objects := $(addprefix devices/,p9_message p9_files p9_changes p9_server p9_io p9_tree)
 virtio_objects += devices/virtio_9p $(p9_objects)
-UNIT_TESTS += p9 p9_escape virtio_9p options_share guest_command
+UNIT_TESTS += p9 p9_escape p9_limits virtio_9p options_share guest_command
 unit_guest_command = $(sort src/guest_command src/kernel_modules src/cpio $(options_objects) $(image_objects))
 unit_options_share = $(options_objects)
 unit_options_console := $(options_objects)
 unit_p9        := $(p9_objects) src/error tests/unit/p9_client
 unit_p9_escape := $(unit_p9)
+unit_p9_limits := $(unit_p9)
 vhost_objects := $(addprefix devices/,vhost virtio_vhost vhost_user host_process)
 virtio_fs_objects := devices/virtio_fs devices/virtiofsd
 vsock_objects := $(addprefix devices/,virtio_vsock vsock_stream vsock_host vsock_vhost) $(vhost_objects)
@@ -74,6 +75,7 @@ unit_virtio_blk  := $(unit_virtio_mmio)
 unit_virtio_vsock := $(unit_virtio_mmio)
 unit_virtio_console := $(unit_virtio_mmio)
 unit_virtio_balloon := $(unit_virtio_mmio)
+unit_LDFLAGS_virtio_balloon := -Wl,--wrap=madvise
 unit_virtio_net  := $(unit_virtio_mmio)
 unit_disk_engine := devices/disk_uring devices/disk_threads devices/disk_at_once devices/disk_image src/error
 unit_LDFLAGS_disk_engine := -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_register_eventfd \
