@@ -2,9 +2,11 @@
 /* The balloon: which pages the host drops, the guest's statistics, and who changes the target. */
 #include <check.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -121,6 +123,36 @@ START_TEST(more_pages_than_are_copied_at_once)
     (void)virtio_bus_reap(&bus);
     ck_assert_uint_eq(virtio_bus_counter(&bus, "inflated_pages"), 1000);
     ck_assert_uint_eq(virtio_bus_counter(&bus, "dropped_bytes"), 1000UL * PAGE);
+}
+END_TEST
+
+/* Somebody comes to wait for the device while the first page is dropped. */
+int __wrap_madvise(void *address, size_t size_bytes, int advice);
+int __real_madvise(void *address, size_t size_bytes, int advice);
+static _Atomic unsigned *comes_to_wait;
+
+int __wrap_madvise(void *address, size_t size_bytes, int advice)
+{
+    if (comes_to_wait && advice == MADV_DONTNEED)
+        atomic_store(comes_to_wait, 1);
+    return __real_madvise(address, size_bytes, advice);
+}
+
+START_TEST(a_long_list_is_left_for_who_waits)
+{
+    enum { MANY = 4096, AT_ONCE = 256 };
+    uint32_t *pages = virtio_driver_at(&bus.driver, LIST);
+
+    create(NULL, NULL);
+    start(0, VIRTIO_BALLOON_INFLATE);
+    for (uint32_t i = 0; i < MANY; i++)
+        pages[i] = page_at(PAGES + i % 2 * 4 * PAGE);
+    comes_to_wait = &container_of(bus.device, struct virtio, device)->waiting;
+    offer(LIST, MANY * sizeof(*pages), false, VIRTIO_BALLOON_INFLATE);
+    (void)virtio_bus_reap(&bus);
+    atomic_store(comes_to_wait, 0);
+    comes_to_wait = NULL;
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "inflated_pages"), AT_ONCE);
 }
 END_TEST
 
@@ -279,6 +311,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, what_is_inflated_is_dropped);
     tcase_add_test(tests, more_pages_than_are_copied_at_once);
+    tcase_add_test(tests, a_long_list_is_left_for_who_waits);
     tcase_add_test(tests, what_is_deflated_is_counted);
     tcase_add_loop_test(tests, what_is_reported_is_dropped, 0, 2);
     tcase_add_test(tests, statistics_are_asked_for);
