@@ -315,6 +315,9 @@ static bool check_together(const struct options *options, struct error *error)
     if (options->bench.vmm && options->irqchip == IRQCHIP_USER)
         return error_set(error, ERROR_USAGE, 0,
                          "--irqchip is for armlet's own guests, and --vmm names another VMM");
+    if (options->bench.vmm && options->irq_delivery == IRQ_DELIVERY_IRQFD)
+        return error_set(error, ERROR_USAGE, 0,
+                         "--irq-delivery is for armlet's own guests, and --vmm names another VMM");
     if (options->quiet && options->verbose)
         return error_set(error, ERROR_USAGE, 0, "--quiet and --verbose exclude each other");
     if (options->gic == GIC_V2 && options->its == FEATURE_ON)

@@ -142,14 +142,24 @@ static void remove_outputs(const struct outputs *outputs, const struct options *
         (void)unlink(options->bench.svg_path);
 }
 
+/* What tells one report from another. */
+static const char *vmm_name(const struct options *options)
+{
+    if (options->bench.vmm)
+        return options->bench.vmm;
+    if (options->irqchip == IRQCHIP_USER)
+        return "armlet " ARMLET_VERSION ", --irqchip user";
+    if (options->irq_delivery == IRQ_DELIVERY_IRQFD)
+        return "armlet " ARMLET_VERSION ", --irq-delivery irqfd";
+    return "armlet " ARMLET_VERSION;
+}
+
 static bool measure(struct bench_report *report, const struct options *options, struct error *error)
 {
     struct outputs outputs = {0};
     struct error late = {0};
 
-    report->vmm = options->bench.vmm                 ? options->bench.vmm
-                  : options->irqchip == IRQCHIP_USER ? "armlet " ARMLET_VERSION ", --irqchip user"
-                                                     : "armlet " ARMLET_VERSION;
+    report->vmm = vmm_name(options);
     report->runs = options->bench.runs;
     bool good = session_choose(report, options->bench.filter, error) && add_facts(report, error) &&
                 open_new(options->bench.save_path, &outputs.json, error) &&

@@ -192,8 +192,9 @@ static void write_command(const struct session *session, const char *extra,
 {
     (void)snprintf(command, COMMAND_BYTES,
                    "/proc/self/exe run --quiet --kernel {guest} --append {words} --memory 256M "
-                   "--device testdev --irqchip %s --cpus %u --pin %d,%d %s",
+                   "--device testdev --irqchip %s --irq-delivery %s --cpus %u --pin %d,%d %s",
                    session->options->irqchip == IRQCHIP_USER ? "user" : "kernel",
+                   session->options->irq_delivery == IRQ_DELIVERY_IRQFD ? "irqfd" : "line",
                    session->cpu_count, session->cpus[0], session->cpus[1], extra);
 }
 

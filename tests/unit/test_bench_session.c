@@ -458,6 +458,7 @@ START_TEST(options_that_are_wrong)
         {{"bench", "file"}, "unexpected 'file'"},
         {{"bench", "--irqchip", "kvm"}, "--irqchip kvm"},
         {{"bench", "--irqchip", "user", "--vmm", "true"}, "--vmm names another"},
+        {{"bench", "--irq-delivery", "irqfd", "--vmm", "true"}, "--irq-delivery is for armlet's"},
         {{"bench", "--compare", "a"}, "two files"},
         {{"bench", "--compare", "a", "b", "c"}, "unexpected 'c'"},
         {{"bench", "--svg"}, "a file that isn't there yet"},
