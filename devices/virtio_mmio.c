@@ -355,13 +355,17 @@ static void virtio_write(struct device *device, uint64_t offset, enum access_wid
         note_bad_access(virtio, ACCESS_WRITE, offset, value);
 }
 
-/* Any width, if aligned (4.2.2.2); beyond its end it is zero. */
+/*
+ * Any width, if aligned (4.2.2.2); beyond its end it is zero. The device's thread may change it
+ * meanwhile: drivers look at the generation.
+ */
 static uint64_t read_config(const struct virtio *virtio, uint64_t offset, enum access_width width)
 {
     uint64_t value = 0;
 
     for (unsigned i = 0; i < (unsigned)width && offset + i < virtio->config_bytes; i++)
-        value |= (uint64_t)virtio->config[offset + i] << (8 * i);
+        value |= (uint64_t)__atomic_load_n(&virtio->config[offset + i], __ATOMIC_RELAXED)
+                 << (8 * i);
     return value;
 }
 

@@ -11,9 +11,9 @@ struct console {
     struct console_client client;
     char output[FAKE_CONSOLE_OUTPUT_BYTES]; /* what fits, ended by NUL */
     size_t output_count;                    /* all that was put */
-    bool full;                              /* console_put() returns false */
-    unsigned resumes;                       /* calls of console_resume_input() */
-    unsigned collects;                      /* calls of console_collect() */
+    _Atomic bool full; /* console_put() returns false; a device's thread looks at it */
+    unsigned resumes;  /* calls of console_resume_input() */
+    unsigned collects; /* calls of console_collect() */
 };
 
 /* Offers bytes to the client; returns how many it took. */

@@ -70,9 +70,9 @@ void event_timer_finish(struct event_timer *timer)
 
 void event_timer_arm(struct event_timer *timer, uint64_t delay_ns)
 {
-    timer->loop->armed = true;
     timer->loop->delay_ns = delay_ns;
     timer->loop->due_ns = timer->loop->clock != NULL ? timer->loop->clock() + delay_ns : 0;
+    __atomic_store_n(&timer->loop->armed, true, __ATOMIC_RELEASE); /* a test may wait for it */
 }
 
 void event_timer_disarm(struct event_timer *timer)

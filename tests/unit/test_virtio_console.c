@@ -67,6 +67,7 @@ static void create(const char *name)
 /* All queues but the first are put by hand. */
 static void start(uint64_t features, uint32_t queue_count)
 {
+    device_write32(bus.device, VIRTIO_MMIO_STATUS, 0); /* its thread leaves the queues alone */
     for (uint32_t i = 0; i < queue_count; i++) {
         memset(virtio_driver_at(&queues[i], 0), 0, SHARE_BYTES);
         queues[i].next_descriptor = queues[i].next_used = 0;

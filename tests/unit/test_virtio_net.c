@@ -215,9 +215,9 @@ START_TEST(a_reset_forgets_what_was_lent)
     add_receive_buffers(4, BUFFER_BYTES);
     from_host(SOCK_DGRAM, FRAME_BYTES);
     (void)virtio_bus_reap(&bus);
+    device_write32(bus.device, VIRTIO_MMIO_STATUS, 0);
     virtio_driver_finish(&bus.driver);
     virtio_driver_init(&bus.driver, &split);
-    device_write32(bus.device, VIRTIO_MMIO_STATUS, 0);
     virtio_bus_start(&bus, 0);
     add_receive_buffers(1, BUFFER_BYTES);
     from_host(SOCK_DGRAM, FRAME_BYTES);
@@ -353,7 +353,7 @@ START_TEST(a_passt_that_ends_is_started_again)
     ck_assert_int_eq(system("kill $(cat ${PATH%%:*}/pid)"), 0);
     ck_assert_uint_eq(virtio_bus_take_interrupt(&bus), VIRTIO_INTERRUPT_CONFIG);
     ck_assert_uint_eq(link_status(), 0);
-    while (!__atomic_load_n(&loop.armed, __ATOMIC_RELAXED))
+    while (!__atomic_load_n(&loop.armed, __ATOMIC_ACQUIRE))
         (void)sched_yield();
     fake_event_loop_fire(&loop);
     ck_assert_uint_eq(virtio_bus_take_interrupt(&bus), VIRTIO_INTERRUPT_CONFIG);
