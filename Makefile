@@ -293,7 +293,7 @@ coverage: packages
 	@$(MAKE) --no-print-directory COV=1 O=$(O)/coverage unit-tests guest-tests
 	@tests/coverage $(O)/coverage
 
-FUZZ_TARGETS := options fdt image gicv2 virtqueue virtio_net virtio_blk virtio_vsock virtio_balloon virtio_console timers p9
+FUZZ_TARGETS := options fdt image gicv2 virtqueue net_stream virtio_rng virtio_net virtio_blk virtio_vsock virtio_balloon virtio_console timers p9
 FUZZ_SECONDS ?= 30
 fuzz_options := $(options_objects)
 fuzz_fdt     := $(fdt_objects)
@@ -301,20 +301,18 @@ fuzz_image   := $(image_objects)
 fuzz_gicv2   := $(gicv2_pair)
 fuzz_p9      := $(p9_objects) src/error
 fuzz_virtqueue := devices/virtqueue src/guest_memory
-fuzz_virtio_blk := tests/fuzz/virtio_fuzz $(filter-out devices/virtio_rng,$(virtio_objects)) $(property_objects) src/log \
-    src/guest_memory devices/monotonic_clock tests/unit/fake_irq tests/unit/fake_event_loop \
+fuzz_net_stream := $(addprefix devices/,net_link net_stream net_passt host_process) src/error
+fuzz_virtio  := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker \
+    devices/virtio_fast $(property_objects) src/log src/guest_memory tests/unit/fake_irq \
     tests/unit/fake_fdt_writer
-fuzz_virtio_net := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast $(net_objects) \
-    devices/rate_limit devices/monotonic_clock $(property_objects) src/log src/guest_memory \
-    tests/unit/fake_irq tests/unit/fake_event_loop tests/unit/fake_fdt_writer
-fuzz_virtio_vsock := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast $(vsock_objects) \
-    $(property_objects) src/log src/guest_memory tests/unit/fake_irq tests/unit/fake_fdt_writer
-fuzz_virtio_balloon := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker devices/virtio_fast \
-    $(balloon_objects) $(property_objects) src/log src/guest_memory tests/unit/fake_irq \
-    tests/unit/fake_event_loop tests/unit/fake_fdt_writer
-fuzz_virtio_console := tests/fuzz/virtio_fuzz devices/virtqueue devices/virtio_mmio devices/virtio_worker \
-    $(console_objects) $(property_objects) src/log src/guest_memory tests/unit/fake_irq \
-    tests/unit/fake_console tests/unit/fake_fdt_writer
+fuzz_virtio_rng := $(fuzz_virtio) devices/virtio_rng
+fuzz_virtio_blk := $(sort $(fuzz_virtio) $(filter-out devices/virtio_rng,$(virtio_objects))) \
+    devices/monotonic_clock tests/unit/fake_event_loop
+fuzz_virtio_net := $(fuzz_virtio) $(net_objects) devices/rate_limit devices/monotonic_clock \
+    tests/unit/fake_event_loop
+fuzz_virtio_vsock := $(fuzz_virtio) $(vsock_objects)
+fuzz_virtio_balloon := $(fuzz_virtio) $(balloon_objects) tests/unit/fake_event_loop
+fuzz_virtio_console := $(fuzz_virtio) $(console_objects) tests/unit/fake_console
 fuzz_timers  := devices/sp804 devices/sp805 devices/timer_mmio devices/timer_alarm devices/primecell \
     src/error src/log tests/unit/fake_event_loop tests/unit/fake_irq tests/unit/fake_timer_clocks \
     tests/unit/fake_fdt_writer

@@ -132,7 +132,7 @@ static void do_step(const uint8_t *step)
         fake_event_loop_fire(&world.loop);
         break;
     case POKE:
-        memcpy(driver.bytes + (step[1] | (step[2] & 0x1f) << 8), step + 3, sizeof(uint16_t));
+        virtio_fuzz_poke(&driver, step);
         break;
     case REGISTER:
         write_register(step);
@@ -169,8 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     start(data[0]);
-    for (size_t at = 1; size - at >= STEP_BYTES; at += STEP_BYTES)
-        do_step(&data[at]);
+    virtio_fuzz_steps(data, size, do_step);
     virtio_fuzz_serve(&driver);
     check_honest();
     return 0;

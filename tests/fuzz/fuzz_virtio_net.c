@@ -153,7 +153,7 @@ static void do_step(const uint8_t *step)
         virtio_fuzz_serve(&driver);
         break;
     case POKE:
-        memcpy(driver.bytes + (step[1] | (step[2] & 0xf) << 8), step + 3, sizeof(uint16_t));
+        virtio_fuzz_poke(&driver, step);
         break;
     case REGISTER: /* the doorbell would have the other thread work beside this one */
         if (step[1] * 4U % VIRTIO_MMIO_BYTES != VIRTIO_MMIO_QUEUE_NOTIFY)
@@ -213,8 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memset(driver.bytes, 0, MEMORY_BYTES);
     start(data[0]);
-    for (size_t at = 1; size - at >= STEP_BYTES; at += STEP_BYTES)
-        do_step(&data[at]);
+    virtio_fuzz_steps(data, size, do_step);
     virtio_fuzz_serve(&driver);
     drain();
     check_honest();

@@ -246,7 +246,7 @@ static void do_step(const uint8_t *step)
         end(step);
         break;
     case POKE:
-        memcpy(driver.bytes + (step[1] | (step[2] & 0xf) << 8), step + 3, sizeof(uint16_t));
+        virtio_fuzz_poke(&driver, step);
         break;
     case RESTART:
         start();

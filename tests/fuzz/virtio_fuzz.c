@@ -74,12 +74,24 @@ void virtio_fuzz_start(struct virtio_fuzz *self, uint64_t features, size_t clear
     virtio_fuzz_set(self, VIRTIO_MMIO_STATUS, VIRTIO_STATUS_DRIVER_OK);
 }
 
+/* As the worker does it for models that know one request alone. */
+static void handle_requests(struct virtio *virtio, uint32_t queue)
+{
+    while (virtio->active[queue] && virtio_take(virtio, queue, &virtio->chain))
+        virtio_return(virtio, queue, &virtio->chain,
+                      virtio->model->handle(virtio, queue, &virtio->chain));
+    virtio_signal(virtio, queue);
+}
+
 void virtio_fuzz_serve(const struct virtio_fuzz *self)
 {
     struct virtio *virtio = virtio_fuzz_device(self);
 
     (void)pthread_mutex_lock(&virtio->work);
-    virtio->model->serve(virtio);
+    if (virtio->model->serve)
+        virtio->model->serve(virtio);
+    for (uint32_t i = 0; !virtio->model->serve && i < virtio->queue_count; i++)
+        handle_requests(virtio, i);
     (void)pthread_mutex_unlock(&virtio->work);
 }
 
@@ -117,6 +129,17 @@ void virtio_fuzz_describe(const struct virtio_fuzz *self, uint64_t at, bool pack
 
         memcpy(self->bytes + at, &own, sizeof(own));
     }
+}
+
+void virtio_fuzz_poke(const struct virtio_fuzz *self, const uint8_t *step)
+{
+    memcpy(self->bytes + (step[1] | (step[2] & 0x1f) << 8), step + 3, sizeof(uint16_t));
+}
+
+void virtio_fuzz_steps(const uint8_t *data, size_t size, void (*do_step)(const uint8_t *step))
+{
+    for (size_t at = 1; at <= size && size - at >= STEP_BYTES; at += STEP_BYTES)
+        do_step(&data[at]);
 }
 
 void virtio_fuzz_offer(struct virtio_fuzz *self, uint32_t queue, uint16_t head, uint8_t jump)

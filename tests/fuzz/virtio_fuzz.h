@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What fuzz targets of virtio devices share: guest memory, and a driver that does as it is told.
- * Queues lie one after the other from the start of memory. Without threads of its own: serve() is
- * what the device's worker would do. What can't be made ends the program.
+ * Queues lie one after the other from the start of memory. Without threads of its own. What can't
+ * be made ends the program.
  */
 #ifndef ARMLET_TESTS_FUZZ_VIRTIO_FUZZ_H
 #define ARMLET_TESTS_FUZZ_VIRTIO_FUZZ_H
@@ -44,6 +44,7 @@ struct virtio *virtio_fuzz_device(const struct virtio_fuzz *self);
 void virtio_fuzz_set(const struct virtio_fuzz *self, uint64_t offset, uint32_t value);
 /* A reset, memory zeroed as far as `clear_bytes`, and all queues ready; VERSION_1 is added. */
 void virtio_fuzz_start(struct virtio_fuzz *self, uint64_t features, size_t clear_bytes);
+/* What the device's worker would do when it is rung. */
 void virtio_fuzz_serve(const struct virtio_fuzz *self);
 void virtio_fuzz_settle(const struct virtio_fuzz *self);
 
@@ -52,6 +53,11 @@ void virtio_fuzz_put(const struct virtio_fuzz *self, uint32_t queue, uint32_t in
 /* A descriptor of a split ring, or, with the flags' bits 3 and 4 for its own, of a packed one. */
 void virtio_fuzz_describe(const struct virtio_fuzz *self, uint64_t at, bool packed,
                           const struct descriptor *descriptor);
+/* Writes two bytes, step[3] and step[4], near the start of memory, where step[1] and step[2] say.
+ */
+void virtio_fuzz_poke(const struct virtio_fuzz *self, const uint8_t *step);
+/* An input: a byte that is the caller's, then STEP_BYTES each. What is left over is ignored. */
+void virtio_fuzz_steps(const uint8_t *data, size_t size, void (*do_step)(const uint8_t *step));
 /* Makes a chain available, and moves the index by `jump` more. */
 void virtio_fuzz_offer(struct virtio_fuzz *self, uint32_t queue, uint16_t head, uint8_t jump);
 
