@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net_link.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -131,6 +132,13 @@ static bool open_fd(struct net_link *link, struct error *error)
 
 /* ---- any ---- */
 
+static bool is_address(const char *text)
+{
+    struct in6_addr address; /* has room for either */
+
+    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
 static bool check_config(const struct net_link_config *config, struct error *error)
 {
     int kinds = config->user + (config->tap != NULL) + is_fd_given(config);
@@ -141,6 +149,9 @@ static bool check_config(const struct net_link_config *config, struct error *err
         return error_set(error, ERROR_USAGE, 0, "queues=: several queues need tap=NAME");
     if (config->host && !config->user)
         return error_set(error, ERROR_USAGE, 0, "host=%s: goes with user alone", config->host);
+    if (config->host && !is_address(config->host))
+        return error_set(error, ERROR_USAGE, 0, "host=%s: must be an address, as 192.0.2.1",
+                         config->host);
     for (size_t i = 0; i < config->properties.count; i++)
         if (strcmp(config->properties.items[i].key, "forward") == 0 && !config->user)
             return error_set(error, ERROR_USAGE, 0, "forward=%s: goes with user alone",

@@ -430,25 +430,40 @@ static bool create_limits(struct net *net, const struct rate_limit_config *confi
             event_timer_init(&net->limit_timer, loop, limit_passed, net, error));
 }
 
+static bool is_vhost(const struct properties *properties, const char *state)
+{
+    return properties->vhost && strcmp(properties->vhost, state) == 0;
+}
+
+/* Before anything of the host's is opened. */
+static bool check_vhost(const struct net *net, const struct properties *properties,
+                        struct error *error)
+{
+    if (!properties->vhost || is_vhost(properties, "off") || is_vhost(properties, "auto"))
+        return true;
+    if (!is_vhost(properties, "on"))
+        return error_set(error, ERROR_USAGE, 0, "vhost=%s: must be on, off or auto",
+                         properties->vhost);
+    if (properties->link.user)
+        return error_set(error, ERROR_USAGE, 0, "vhost=on: goes with a TAP, and not with user");
+    if (rate_limit_is_set(&net->send_limit))
+        return error_set(error, ERROR_USAGE, 0,
+                         "vhost=on: goes without bandwidth= and operations=");
+    return true;
+}
+
 /*
  * By itself only what changes nothing for the operator: the kernel moves frames without counting
  * or limiting them.
  */
-static bool choose_vhost(struct net *net, const char *asked, struct error *error)
+static bool choose_vhost(struct net *net, const struct properties *properties, struct error *error)
 {
-    bool must = asked && strcmp(asked, "on") == 0;
+    bool must = is_vhost(properties, "on");
     bool can = net->link.kind == NET_LINK_TAP && net->link.header;
 
-    if (asked && strcmp(asked, "off") == 0)
-        return true;
-    if (asked && !must && strcmp(asked, "auto") != 0)
-        return error_set(error, ERROR_USAGE, 0, "vhost=%s: must be on, off or auto", asked);
     if (must && !can)
         return error_set(error, ERROR_USAGE, 0, "vhost=on: goes with a TAP with virtio's headers");
-    if (must && rate_limit_is_set(&net->send_limit))
-        return error_set(error, ERROR_USAGE, 0,
-                         "vhost=on: goes without bandwidth= and operations=");
-    if (!can || rate_limit_is_set(&net->send_limit))
+    if (!can || is_vhost(properties, "off") || rate_limit_is_set(&net->send_limit))
         return true;
     net->has_vhost = net_vhost_init(&net->vhost, &net->virtio, &net->link, error);
     if (net->has_vhost)
@@ -465,7 +480,8 @@ static bool set_up(struct net *net, const struct device_resources *resources, st
     if (!property_list_read(&resources->properties, rows, &properties, error) ||
         !(properties.mac ? take_mac(properties.mac, net->config.mac, error)
                          : make_mac(net->config.mac, error)) ||
-        !create_limits(net, &properties.limit, resources->loop, error))
+        !create_limits(net, &properties.limit, resources->loop, error) ||
+        !check_vhost(net, &properties, error))
         return false;
     net->link_config = properties.link;
     net->link_config.properties = resources->properties;
@@ -483,7 +499,7 @@ static bool set_up(struct net *net, const struct device_resources *resources, st
     net->link.up_since_ns = monotonic_clock_now_ns();
     net->pairs_in_use = 1;
     offer(net);
-    return choose_vhost(net, properties.vhost, error) && virtio_start(&net->virtio, error);
+    return choose_vhost(net, &properties, error) && virtio_start(&net->virtio, error);
 }
 
 static void name_counters(struct net *net)
