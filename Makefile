@@ -215,6 +215,7 @@ HARNESS_SOURCES := $(addprefix tests/guest/,harness.c cases_bare_metal.c cases_c
 HARNESS_SOURCES += tests/guest/cases_disk.c tests/guest/cases_hostile.c
 HARNESS_SOURCES += tests/guest/cases_regions.c
 HARNESS_SOURCES += tests/guest/cases_insight.c tests/guest/cases_net.c
+HARNESS_SOURCES += tests/guest/cases_net_links.c
 HARNESS_SOURCES += tests/guest/cases_irqchip.c tests/guest/cases_delivery.c
 HARNESS_SOURCES += tests/guest/cases_timers.c
 HARNESS_SOURCES += tests/guest/cases_plugin.c
@@ -283,7 +284,7 @@ NET_MIB ?= 1024
 NET_CONNECTIONS ?= 5000
 .PHONY: check-net-load
 check-net-load: all
-	@$(LAB) run --timeout 3600 --put $(O)/armlet --put $(O)/guests/net_peer \
+	@$(LAB) run --timeout 7200 --put $(O)/armlet --put $(O)/guests/net_peer \
 	    --put tests/guest/net-load $$(tests/run $(O) libc) -- net-load $(NET_MIB) $(NET_CONNECTIONS)
 
 # Every test again, compiled to count lines; the counts of both architectures are added up.

@@ -35,13 +35,12 @@ static bool shell(const char *command)
 }
 
 /* Modules of the lab's host are at one place, and it is root there. */
-static int is_emulated_host(void)
+int net_is_emulated_host(void)
 {
     return access("/modules", R_OK) == 0 && access(lab_path("passt"), R_OK) == 0;
 }
 
-/* A web server with a file of 4 MiB, unless there is one; passt where it is looked for. */
-static int make_host(void)
+int net_make_host(void)
 {
     return shell(
         "cd /modules/$(uname -r) && "
@@ -59,8 +58,8 @@ static int make_host(void)
 
 int net_make_tap(void)
 {
-    return make_host() && shell("tunctl -d tap0 >/dev/null 2>&1; tunctl -t tap0 >/dev/null && "
-                                "ip addr add 10.8.0.1/24 dev tap0 && ip link set tap0 up");
+    return net_make_host() && shell("tunctl -d tap0 >/dev/null 2>&1; tunctl -t tap0 >/dev/null && "
+                                    "ip addr add 10.8.0.1/24 dev tap0 && ip link set tap0 up");
 }
 
 /* Whether the guest has fetched what the host serves, `word` saying in which line it tells. */
@@ -100,21 +99,32 @@ int net_fetch_by_tap(struct running *running)
 }
 
 /* The same the other way round as the guest did with net_peer. */
-static int load_guest(const char *server)
+static int load_guest(const char *server, const char *mib, const char *connections)
 {
     char command[COMMAND_BYTES];
 
     (void)snprintf(command, sizeof(command),
-                   "net_peer get %s " LOAD_MIB " && net_peer put %s " LOAD_MIB
-                   " && net_peer echo %s " LOAD_CONNECTIONS " && echo end >/tmp/www/end",
-                   server, server, server);
-    return shell(command);
+                   "net_peer get %s %s && net_peer put %s %s && net_peer echo %s %s", server, mib,
+                   server, mib, server, connections);
+    return shell(command) && shell("echo end >/tmp/www/end");
+}
+
+int net_end_guest(struct running *running)
+{
+    (void)running;
+    return shell("echo end >/tmp/www/end");
+}
+
+static int load_forwarded(struct running *running)
+{
+    (void)running;
+    return load_guest("127.0.0.1 8080", "4", "64");
 }
 
 static int load_by_tap(struct running *running)
 {
     (void)running;
-    return load_guest("10.8.0.2 80");
+    return load_guest("10.8.0.2 80", LOAD_MIB, LOAD_CONNECTIONS);
 }
 
 /* The process IDs of all that are called passt. Returns their count. */
@@ -148,6 +158,12 @@ static int pull_cable(struct running *running)
     return kill_passt(SIGKILL) == 1;
 }
 
+/* What the guest has fetched since passt is back. */
+static int received_again(struct running *running)
+{
+    return has_told_sum(running, "again", "/tmp/www/data");
+}
+
 static int has_passt(struct running *running)
 {
     (void)running;
@@ -155,7 +171,7 @@ static int has_passt(struct running *running)
 }
 
 /* It ends a moment after armlet, however that ended. */
-static int passt_is_gone(void)
+int net_passt_is_gone(void)
 {
     enum { TRIES = 600, PAUSE_US = 100000 };
 
@@ -180,7 +196,7 @@ static int passt_is_gone(void)
             EXPECT("CHECK connections 20"), EXPECT("CHECK warnings 0")                             \
     }
 
-/* What make check-net-load does with more of it, and through passt too. */
+/* What make check-net-load does with more of it. */
 #define LOAD " armlet.mib=" LOAD_MIB " armlet.connections=" LOAD_CONNECTIONS
 #define LINUX_LOAD(words)                                                                          \
     "-k", "@kernel-6.1/vmlinuz", "-i", "@guest.cpio", "-m", "256M", "-a",                          \
@@ -197,38 +213,50 @@ const struct guest_case net_cases[] = {
     {.name = "virtio-net by passt: DHCP, files both ways",
      .arguments = {LINUX("6.1", USER), "--net", "user,forward=tcp:8080:80"},
      .steps = FETCHES("10.9.0.2/24", fetch_forwarded),
-     .needs = is_emulated_host,
-     .prepare = make_host,
-     .after = passt_is_gone},
+     .needs = net_is_emulated_host,
+     .prepare = net_make_host,
+     .after = net_passt_is_gone},
     {.name = "virtio-net by passt, killed and back",
      .arguments = {LINUX("6.12", USER " armlet.cable=1"), "-c", "2", "--net", "user"},
      .steps = {EXPECT("CHECK ready"), CALL(pull_cable), EXPECT("cable is pulled"),
-               EXPECT("CHECK carrier 0"), EXPECT("CHECK carrier 1"), EXPECT("CHECK again")},
-     .needs = is_emulated_host,
-     .prepare = make_host,
-     .after = passt_is_gone},
+               EXPECT("CHECK carrier 0"), EXPECT("CHECK carrier 1"), EXPECT("CHECK compared"),
+               CALL(received_again)},
+     .needs = net_is_emulated_host,
+     .prepare = net_make_host,
+     .after = net_passt_is_gone},
     {.name = "virtio-net, passt ends with an armlet that is killed",
      .arguments = {LINUX("6.1", USER " armlet.cable=1"), "--net", "user"},
      .steps = {EXPECT("CHECK ready"), CALL(has_passt), SIGNAL(SIGKILL)},
      .status = KILLED,
-     .needs = is_emulated_host,
-     .prepare = make_host,
-     .after = passt_is_gone},
+     .needs = net_is_emulated_host,
+     .prepare = net_make_host,
+     .after = net_passt_is_gone},
     {.name = "virtio-net by tap: files both ways",
      .arguments = {LINUX("6.1", TAP), "--net", "tap=tap0,vhost=off"},
      .steps = FETCHES("10.8.0.2/24", net_fetch_by_tap),
-     .needs = is_emulated_host,
+     .needs = net_is_emulated_host,
      .prepare = net_make_tap},
     {.name = "virtio-net by tap, linux 6.12, 2 vCPUs, MTU, address, limit",
      .arguments = {LINUX("6.12", TAP), "-c", "2", "--net",
                    "tap=tap0,mtu=1400,mac=02:00:00:00:00:07,bandwidth=16M"},
      .steps = FETCHES("10.8.0.2/24", net_fetch_by_tap),
-     .needs = is_emulated_host,
+     .needs = net_is_emulated_host,
      .prepare = net_make_tap},
+    {.name = "virtio-net by passt: data whole and connections answered",
+     .arguments = {"-k", "@kernel-6.1/vmlinuz", "-i", "@guest.cpio", "-m", "256M", "-a",
+                   "console=ttyAMA0 quiet panic=-1 armlet.test=netload " USER
+                   " armlet.mib=4 armlet.connections=64",
+                   "--net", "user,forward=tcp:8080:80"},
+     .steps = {EXPECT("CHECK got 4 MiB whole"), EXPECT("CHECK put 4 MiB whole"),
+               EXPECT("CHECK echoed 64 of 64"), EXPECT("CHECK serving"), CALL(load_forwarded),
+               EXPECT("CHECK warnings 0")},
+     .needs = net_is_emulated_host,
+     .prepare = net_make_host,
+     .after = net_passt_is_gone},
     {.name = "virtio-net by tap: much data and many connections",
      .arguments = {LINUX_LOAD(TAP), "--net", "tap=tap0"},
      .steps = LOADS("1500", load_by_tap),
-     .needs = is_emulated_host,
+     .needs = net_is_emulated_host,
      .prepare = net_make_tap},
     {.name = "virtio-net, a port that isn't one",
      .arguments = {"run", "--net", "user,forward=tcp:80"},

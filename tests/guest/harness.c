@@ -371,6 +371,7 @@ int main(int argc, char **argv)
         {"traces", trace_cases},
         {"insight", insight_cases},
         {"net", net_cases},
+        {"net-links", net_link_cases},
         {"virtio", virtio_cases},
         {"virtio-exits", virtio_exit_cases},
         {"vsock", vsock_cases},

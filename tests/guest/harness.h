@@ -86,6 +86,7 @@ extern const struct guest_case feature_cases[];
 extern const struct guest_case bench_cases[];
 extern const struct guest_case insight_cases[];
 extern const struct guest_case net_cases[];
+extern const struct guest_case net_link_cases[];
 extern const struct guest_case virtio_cases[];
 extern const struct guest_case virtio_exit_cases[];
 extern const struct guest_case vsock_cases[];

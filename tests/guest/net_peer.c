@@ -6,13 +6,16 @@
  *     net_peer get ADDRESS PORT MIB       fetches so many MiB from a server
  *     net_peer put ADDRESS PORT MIB       sends them to it
  *     net_peer echo ADDRESS PORT COUNT    COUNT connections, some at once, that echo a few bytes
- *     net_peer reflect INTERFACE          sends back each frame of an experimental EtherType, for
- * ever
+ *     net_peer channels INTERFACE [COUNT] says how many pairs of queues are in use, and how many
+ * have sent and received; or changes it first net_peer reflect INTERFACE          sends back each
+ * frame of an experimental EtherType, for ever
  *
  * Of data each end takes a checksum of its own, and the server tells its. Status 0: all was right.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
 #include <signal.h>
@@ -21,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -35,6 +39,7 @@ enum {
     MIB = 1 << 20,
     NUMBER_BASE = 10,
     FRAME_BYTES = 2048,
+    MOST_STATISTICS = 512,
     REFLECTED_TYPE = 0x88b5, /* of local experiments (IEEE 802) */
 };
 
@@ -121,6 +126,23 @@ static void be_patient(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
+/*
+ * That data may come. It is more than politeness: until the other end has sent a guest something, a
+ * passt(1) before 2023_03_29 counts the connection's pauses of two seconds, and resets it at the
+ * eighth.
+ */
+static bool welcome(int fd, uint64_t kind)
+{
+    return write_all(fd, &kind, sizeof(kind));
+}
+
+static bool is_welcome(int fd)
+{
+    uint64_t kind = 0;
+
+    return read_all(fd, &kind, sizeof(kind)) && kind == TAKE_THIS;
+}
+
 static void answer(int fd)
 {
     struct request request;
@@ -131,8 +153,9 @@ static void answer(int fd)
         return;
     if (request.kind == ECHO)
         (void)write_all(fd, &request, sizeof(request));
-    else if (request.kind == SEND_ME ? send_data(fd, request.bytes, &sum)
-                                     : take_data(fd, request.bytes, &sum))
+    else if (request.kind == SEND_ME
+                 ? send_data(fd, request.bytes, &sum)
+                 : welcome(fd, request.kind) && take_data(fd, request.bytes, &sum))
         (void)write_all(fd, &sum, sizeof(sum));
 }
 
@@ -191,7 +214,7 @@ static int move(const struct sockaddr_in *address, enum kind kind, uint64_t mib)
     int fd = call(address);
     bool good = fd >= 0 && write_all(fd, &request, sizeof(request)) &&
                 (kind == SEND_ME ? take_data(fd, request.bytes, &sum)
-                                 : send_data(fd, request.bytes, &sum)) &&
+                                 : is_welcome(fd) && send_data(fd, request.bytes, &sum)) &&
                 read_all(fd, &theirs, sizeof(theirs)) && sum == theirs;
 
     if (fd < 0 || !good)
@@ -258,6 +281,67 @@ static int reflect(const char *interface)
     }
 }
 
+/* ---- pairs of queues (ethtool's "channels") ---- */
+
+static bool ask_driver(const char *interface, void *command)
+{
+    struct ifreq request = {.ifr_data = command};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+    bool good = ioctl(fd, SIOCETHTOOL, &request) == 0;
+    (void)close(fd);
+    return good;
+}
+
+/* How many queues' count of packets isn't zero: "rx_queue_0_packets" and the like. */
+static unsigned count_busy(const char *interface, const char *way)
+{
+    static struct {
+        struct ethtool_gstrings header;
+        char names[MOST_STATISTICS][ETH_GSTRING_LEN];
+    } strings;
+    static struct {
+        struct ethtool_stats header;
+        uint64_t values[MOST_STATISTICS];
+    } numbers;
+    unsigned count = 0;
+
+    strings.header.cmd = ETHTOOL_GSTRINGS;
+    strings.header.string_set = ETH_SS_STATS;
+    strings.header.len = 0; /* a kernel that looks at it takes no other guess */
+    numbers.header.cmd = ETHTOOL_GSTATS;
+    numbers.header.n_stats = 0;
+    if (!ask_driver(interface, &strings) || !ask_driver(interface, &numbers))
+        return 0;
+    for (uint32_t i = 0; i < numbers.header.n_stats && i < MOST_STATISTICS; i++) {
+        const char *name = strings.names[i];
+
+        count += strncmp(name, way, strlen(way)) == 0 && strpbrk(name, "0123456789") &&
+                 strstr(name, "_packets") && !strstr(name, "xdp") && numbers.values[i] > 0;
+    }
+    return count;
+}
+
+static int tell_channels(const char *interface, uint32_t wanted)
+{
+    struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+    bool good = ask_driver(interface, &channels);
+
+    if (good && wanted > 0) {
+        channels.cmd = ETHTOOL_SCHANNELS;
+        channels.combined_count = wanted;
+        good = ask_driver(interface, &channels);
+        channels.cmd = ETHTOOL_GCHANNELS;
+        good = good && ask_driver(interface, &channels);
+    }
+    if (!good)
+        perror("net_peer");
+    printf("CHECK channels %u of %u, sent by %u, received by %u\n", channels.combined_count,
+           channels.max_combined, count_busy(interface, "tx"), count_busy(interface, "rx"));
+    return !good;
+}
+
 int main(int argc, char **argv)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
@@ -268,6 +352,8 @@ int main(int argc, char **argv)
         numbers[i] = strtoul(argv[argc - 1 - i], NULL, NUMBER_BASE);
     if (argc == 3 && strcmp(argv[1], "serve") == 0)
         return serve((uint16_t)numbers[0]);
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "channels") == 0)
+        return tell_channels(argv[2], argc == 4 ? (uint32_t)numbers[0] : 0);
     if (argc == 3 && strcmp(argv[1], "reflect") == 0)
         return reflect(argv[2]);
     if (argc == 5 && inet_pton(AF_INET, argv[2], &address.sin_addr) == 1) {
