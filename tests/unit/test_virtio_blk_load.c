@@ -283,14 +283,15 @@ START_TEST(limits_make_requests_wait)
         add(i, VIRTIO_BLK_T_IN);
     virtio_bus_notify(&bus);
     reap(2);
-    while (virtio_bus_counter(&bus, "limited") == 0)
+    while (!__atomic_load_n(&loop.armed, __ATOMIC_ACQUIRE))
         (void)sched_yield();
+    ck_assert_uint_ge(virtio_bus_counter(&bus, "limited"), 1);
     ck_assert_uint_eq(*status_of(2), NO_STATUS);
+    ck_assert(loop.delay_ns > 0 && loop.delay_ns <= UINT64_C(1000000000));
     fake_timer_clocks_set(UINT64_C(1000000000));
     fake_event_loop_fire(&loop);
     reap(1);
     ck_assert_uint_eq(*status_of(2), VIRTIO_BLK_S_OK);
-    ck_assert(loop.delay_ns > 0 && loop.delay_ns <= UINT64_C(1000000000));
 }
 END_TEST
 
