@@ -46,6 +46,7 @@ static bool take(struct blk *blk, uint32_t queue)
         return false;
     blk->unused = request->next;
     request->queue = queue;
+    counter_add(&blk->counters[BLK_QUEUES + queue].value, 1);
     blk_request_start(blk, request);
     rate_limit_charge(&blk->limit, blk_request_bytes(request));
     return true;
@@ -278,17 +279,38 @@ static bool set_up(struct blk *blk, const struct device_resources *resources, st
 static void name_counters(struct blk *blk)
 {
     static const char *const names[BLK_COUNTERS] = {
-        [BLK_READS] = "reads",     [BLK_READ_BYTES] = "read_bytes",
-        [BLK_WRITES] = "writes",   [BLK_WRITTEN_BYTES] = "written_bytes",
-        [BLK_FLUSHES] = "flushes", [BLK_DISCARDS] = "discards",
-        [BLK_ZEROES] = "zeroes",   [BLK_FAILURES] = "failures",
+        [BLK_READS] = "reads",
+        [BLK_READ_BYTES] = "read_bytes",
+        [BLK_WRITES] = "writes",
+        [BLK_WRITTEN_BYTES] = "written_bytes",
+        [BLK_FLUSHES] = "flushes",
+        [BLK_DISCARDS] = "discards",
+        [BLK_ZEROES] = "zeroes",
+        [BLK_FAILURES] = "failures",
         [BLK_LIMITED] = "limited",
+        [BLK_QUEUES] = "queue0",
+        "queue1",
+        "queue2",
+        "queue3",
+        "queue4",
+        "queue5",
+        "queue6",
+        "queue7",
+        "queue8",
+        "queue9",
+        "queue10",
+        "queue11",
+        "queue12",
+        "queue13",
+        "queue14",
+        "queue15",
     };
+    uint32_t queues = blk->virtio.queue_count > 1 ? blk->virtio.queue_count : 0;
 
     for (size_t i = 0; i < BLK_COUNTERS; i++)
         blk->counters[i].name = names[i];
     blk->virtio.device.counters = blk->counters;
-    blk->virtio.device.counter_count = BLK_COUNTERS;
+    blk->virtio.device.counter_count = BLK_QUEUES + queues;
 }
 
 static struct device *blk_create(const struct device_resources *resources, struct error *error)

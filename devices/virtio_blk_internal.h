@@ -30,7 +30,8 @@ enum blk_counter {
     BLK_ZEROES,
     BLK_FAILURES, /* answered with an error, whoever's it was */
     BLK_LIMITED,  /* how often the rate limit made it wait */
-    BLK_COUNTERS,
+    BLK_QUEUES,   /* requests of the first queue, then of each; of one alone they aren't told */
+    BLK_COUNTERS = BLK_QUEUES + BLK_MOST_QUEUES,
 };
 
 struct blk_request {

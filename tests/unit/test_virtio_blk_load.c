@@ -270,6 +270,10 @@ START_TEST(queues_are_as_many_as_asked_for)
     virtio_bus_notify(&bus);
     reap(1);
     ck_assert_uint_eq(*status_of(0), VIRTIO_BLK_S_OK);
+    ck_assert_uint_eq(bus.device->counter_count, BLK_QUEUES + 3);
+    ck_assert_str_eq(bus.device->counters[BLK_QUEUES + 2].name, "queue2");
+    ck_assert_uint_eq(counter_read(&bus.device->counters[BLK_QUEUES].value), 1);
+    ck_assert_uint_eq(counter_read(&bus.device->counters[BLK_QUEUES + 2].value), 0);
 }
 END_TEST
 
