@@ -224,6 +224,7 @@ HARNESS_SOURCES += tests/guest/cases_trace.c tests/guest/trace_check.c
 HARNESS_SOURCES += tests/guest/cases_virtio.c tests/guest/cases_virtio_exits.c
 HARNESS_SOURCES += tests/guest/cases_balloon.c
 HARNESS_SOURCES += tests/guest/cases_vsock.c tests/guest/stream_check.c
+HARNESS_SOURCES += tests/guest/cases_disk_host.c
 HARNESS_SOURCES += tests/guest/cases_share.c tests/guest/cases_console.c
 HARNESS_SOURCES += tests/guest/cases_vhost.c tests/guest/cases_virtiofs.c tests/guest/guest_program.c
 

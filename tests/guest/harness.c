@@ -359,6 +359,7 @@ int main(int argc, char **argv)
         {"command-line", command_line_cases},
         {"bare-metal", bare_metal_cases},
         {"disks", disk_cases},
+        {"disk-host", disk_host_cases},
         {"terminal", terminal_cases},
         {"linux", linux_cases},
         {"features", feature_cases},

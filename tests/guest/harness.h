@@ -77,6 +77,7 @@ struct guest_case {
 /* Ended by a case without a name. */
 extern const struct guest_case bare_metal_cases[];
 extern const struct guest_case disk_cases[];
+extern const struct guest_case disk_host_cases[];
 extern const struct guest_case hostile_cases[];
 extern const struct guest_case linux_cases[];
 extern const struct guest_case command_line_cases[];
