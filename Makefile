@@ -280,6 +280,16 @@ check-disk-crash: guest-tests
 	@$(LAB) run --timeout 3600 --put $(O)/armlet --put $(CACHE)/e2fsck --put $(O)/formats=formats \
 	    --put tests/guest/disk-crash -- disk-crash $(CRASH_ROUNDS)
 
+# fio in a guest, on each kind of image and each way of input and output.
+FIO_QUEUES ?= 4
+.PHONY: check-disk-fio
+check-disk-fio: all
+	@tests/lab/fetch fio
+	@tests/lab/fetch mkfs
+	@tests/guest/make-fio $(CACHE)/fio $(O)/fio.ext4.gz
+	@$(LAB) run --timeout 3600 --put $(O)/armlet --put $(O)/fio.ext4.gz=fio.ext4.gz \
+	    --put $(CACHE)/mke2fs=mke2fs --put tests/guest/disk-fio -- disk-fio $(FIO_QUEUES)
+
 # Much data and many connections through each kind of network: the long form of cases of the harness.
 NET_MIB ?= 1024
 NET_CONNECTIONS ?= 5000
@@ -430,6 +440,7 @@ help:
 #: make check-unit   the unit tests alone, under SAN= (address,undefined)
 #: make check-guest  the tests on KVM alone
 #: make check-disk-crash  CRASH_ROUNDS= (20) kills of a guest that writes to its disk
+#: make check-disk-fio  fio in a guest with FIO_QUEUES= (4) queues verifies what it wrote
 #: make check-net-load  NET_MIB= (1024) each way and NET_CONNECTIONS= (5000), by passt and TAP
 #: make coverage     line coverage by all tests together
 #: make lint         format, static analysis, headers, manual pages, duplicates
