@@ -140,13 +140,14 @@ $(O)/arm64/src/%.o: src/%.S src/bench/floor_guest.h
 
 # Each stretch of 64 KiB of the program that a run touches is a fault and memory, so what a plain run
 # needs lies together, with the libraries it uses, and what it rarely does comes behind them.
-RARE := src/bench/% src/doctor% src/stats% src/trace% src/plugin% src/explain src/svg src/figures \
-    src/json src/histogram src/latency src/kvm_stats src/register_dump src/vcpu_translate \
+RARE := src/bench/% src/doctor% src/stats% src/trace% src/plugin_% src/explain src/svg src/figures \
+    src/json src/histogram src/latency src/irq_resample src/register_dump src/vcpu_translate \
     src/no_syndrome src/instruction src/mmio_decode src/translate src/options_help \
     src/options_suggest src/options_file src/builtin_guest src/console_pty src/console_unix \
     src/hypercall src/image/elf devices/gicv2% devices/sp80% devices/timer% devices/testdev \
     devices/virt% devices/vhost% devices/host_process devices/disk% devices/rate_limit devices/p9% devices/net% devices/vsock% \
-    src/guest_command src/guest_init src/machine_page devices/balloon_control src/cpio src/kernel_modules src/unix_listener \
+    src/guest_command src/guest_init devices/balloon_control src/cpio src/kernel_modules \
+    src/options_request src/options_features src/machine_plan src/exit_filter src/vcpu_private_lines \
     fdt/fdt_overlay fdt/fdt_file
 rare := $(RARE:%=$(O)/arm64/%.o)
 

@@ -370,10 +370,12 @@ void machine_destroy(struct machine *machine)
     if (!machine)
         return;
     machine_power_off(machine);
-    trace_finish(machine->trace);
+    if (machine->trace)
+        trace_finish(machine->trace);
     machine_destroy_devices(machine);
     machine_destroy_consoles(machine);
-    trace_destroy(machine->trace);
+    if (machine->trace)
+        trace_destroy(machine->trace);
     event_timer_finish(&machine->key_release);
     event_timer_finish(&machine->shutdown_timeout);
     event_timer_finish(&machine->timeout);

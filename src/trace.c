@@ -251,8 +251,6 @@ static void tell_of_gaps(struct trace *trace)
 
 void trace_finish(struct trace *trace)
 {
-    if (!trace)
-        return;
     pthread_mutex_lock(&trace->lock);
     if (!trace->finished) {
         trace->finished = true;
@@ -266,8 +264,6 @@ void trace_finish(struct trace *trace)
 
 void trace_destroy(struct trace *trace)
 {
-    if (!trace)
-        return;
     trace_finish(trace);
     event_timer_finish(&trace->timer);
     event_notify_finish(&trace->wake);
