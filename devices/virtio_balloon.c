@@ -41,6 +41,7 @@ struct balloon {
     struct virtio_balloon_config config; /* guarded by virtio.lock */
     struct balloon_control *control;     /* NULL: nobody changes the target */
     uint64_t page_bytes;                 /* of the host's */
+    int advice;                          /* to madvise(2), that drops pages */
     struct event_timer timer;            /* for the guest's statistics */
     uint64_t stats_ns;                   /* 0: they are asked for once */
     _Atomic bool wants_stats;
@@ -71,7 +72,7 @@ static void drop(struct balloon *balloon, uint8_t *bytes, uint64_t size_bytes)
     if (size_bytes < skip + balloon->page_bytes)
         return;
     size_bytes = (size_bytes - skip) & ~mask;
-    if (madvise(bytes + skip, size_bytes, MADV_DONTNEED) == 0) {
+    if (madvise(bytes + skip, size_bytes, balloon->advice) == 0) {
         count(balloon, BALLOON_DROPPED, size_bytes);
         return;
     }
@@ -369,6 +370,8 @@ static bool set_up(struct balloon *balloon, const struct device_resources *resou
     balloon->config.target_pages = (uint32_t)(properties.target_bytes / VIRTIO_BALLOON_PAGE_BYTES);
     balloon->stats_ns = properties.stats_ns;
     balloon->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    /* A file keeps pages that nobody maps: they are cut out of it. */
+    balloon->advice = resources->shared_memory ? MADV_REMOVE : MADV_DONTNEED;
     offer(balloon, &properties);
     if (resources->host_socket && !(balloon->control = balloon_control_create(&control, error)))
         return false;

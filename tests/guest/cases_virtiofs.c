@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -26,7 +27,13 @@ enum {
     LINE_BYTES = 256,
     SUM_LENGTH = 32,
     KILLED = 1000 + SIGKILL, /* as the harness says it */
+    /* The guest fills 90 MiB, keeps some of it for itself, and reports blocks of 2 MiB or more. */
+    FILLED_KIB = 90 << 10,
+    LEAST_KIB = 70 << 10,
+    PATIENCE_S = 60,
 };
+
+static long full_kib; /* that guest memory took up while the guest's was full */
 
 static bool shell(const char *command)
 {
@@ -110,6 +117,43 @@ static int kill_server(struct running *running)
     return shell(FOR_EACH_SERVER "kill -KILL ${p#/proc/} && killed=1; done; [ \"$killed\" ]");
 }
 
+/* ---- with a balloon ---- */
+
+/* What guest memory takes up, which is a file of armlet's without a name; -1: it has none. */
+static long memory_kib(const struct running *running)
+{
+    char command[LINE_BYTES];
+    long blocks = -1;
+
+    (void)snprintf(command, sizeof(command),
+                   "for f in /proc/%d/fd/*; do case $(readlink $f) in /memfd:guest*) "
+                   "stat -L -c %%b $f;; esac; done",
+                   running_pid(running));
+    FILE *output = popen(command, "r"); /* NOLINT(cert-env33-c) */
+    bool good = output && fscanf(output, "%ld", &blocks) == 1;
+
+    (void)(output && pclose(output));
+    return good ? blocks / 2 : -1;
+}
+
+static int is_full(struct running *running)
+{
+    full_kib = memory_kib(running);
+    return full_kib > FILLED_KIB;
+}
+
+/* The guest's reports come within seconds. */
+static int memory_falls(struct running *running)
+{
+    time_t deadline = time(NULL) + PATIENCE_S;
+
+    while (memory_kib(running) > full_kib - LEAST_KIB && time(NULL) < deadline)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    long now_kib = memory_kib(running);
+    printf("# memory: %ld KiB while full, %ld KiB then\n", full_kib, now_kib);
+    return now_kib >= 0 && now_kib <= full_kib - LEAST_KIB;
+}
+
 #define LINUX(series, check)                                                                       \
     "-k", "@kernel-" series "/vmlinuz", "-i", "@guest.cpio", "-m", "512M", "-a",                   \
         "console=ttyAMA0 quiet panic=-1 armlet.via=virtiofs armlet.test=" check, "--share",        \
@@ -148,6 +192,14 @@ const struct guest_case virtiofs_cases[] = {
      .needs = is_emulated_host,
      .prepare = make_share,
      .after = server_is_gone},
+    {.name = "share by virtiofsd, and a balloon",
+     .arguments = {LINUX("6.1", "balloon"), "--balloon", "--stats"},
+     .steps = {EXPECT("CHECK filled"), CALL(is_full), SEND("\n"), EXPECT("CHECK emptied"),
+               CALL(memory_falls), SEND("\n"), EXPECT("CHECK again"), SEND("\n"),
+               EXPECT("CHECK emptied"), SEND("\n"), EXPECT("reported_bytes")},
+     .forbidden = "failed_drops",
+     .needs = is_emulated_host,
+     .prepare = make_share},
     {.name = "share by virtiofsd, which isn't there",
      .arguments = {"run", "--share", SHARE_PATH ",via=virtiofs"},
      .steps = {EXPECT("virtiofsd is not installed: install the package 'virtiofsd'")},

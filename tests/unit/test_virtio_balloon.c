@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ enum {
     PAGES = 0x20000, /* that the guest gives away */
     TARGET = VIRTIO_MMIO_CONFIG,
     ACTUAL = VIRTIO_MMIO_CONFIG + 4,
+    STAT_BLOCK_BYTES = 512,
     REPORTS = 3, /* the queue of reports, beside one for statistics */
 };
 
@@ -108,6 +110,39 @@ START_TEST(what_is_inflated_is_dropped)
     ck_assert_uint_eq(virtio_bus_counter(&bus, "inflated_pages"), 7);
     ck_assert_uint_eq(virtio_bus_counter(&bus, "dropped_bytes"), 5UL * PAGE);
     ck_assert_uint_eq(virtio_bus_counter(&bus, "bad_pages"), 2);
+}
+END_TEST
+
+/* Memory of a file, which other processes map too: no page of it is left in the file. */
+START_TEST(what_is_shared_is_cut_out_of_its_file)
+{
+    const uint32_t pages[] = {page_at(PAGES), page_at(PAGES + PAGE)};
+    uint8_t *bytes = virtio_driver_at(&bus.driver, PAGES);
+    int file = memfd_create("test", MFD_CLOEXEC);
+    struct stat before, after;
+
+    ck_assert_int_eq(ftruncate(file, 4L * PAGE), 0);
+    ck_assert_ptr_eq(
+        mmap(bytes, 4UL * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0), bytes);
+    memset(bytes, 1, 4UL * PAGE);
+    bus.resources.shared_memory = &file;
+    create(NULL, NULL);
+    start(0, VIRTIO_BALLOON_INFLATE);
+    memcpy(virtio_driver_at(&bus.driver, LIST), pages, sizeof(pages));
+    ck_assert_int_eq(fstat(file, &before), 0);
+    offer(LIST, sizeof(pages), false, VIRTIO_BALLOON_INFLATE);
+    (void)virtio_bus_reap(&bus);
+    ck_assert_int_eq(fstat(file, &after), 0);
+    ck_assert_int_eq(before.st_blocks - after.st_blocks, 2 * PAGE / STAT_BLOCK_BYTES);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_uint_eq(bytes[i * PAGE], i >= 2);
+    ck_assert_uint_eq(virtio_bus_counter(&bus, "dropped_bytes"), 2UL * PAGE);
+    /* The allocator gets back what it gave. */
+    ck_assert_ptr_eq(mmap(bytes, 4UL * PAGE, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+                     bytes);
+    bus.resources.shared_memory = NULL;
+    (void)close(file);
 }
 END_TEST
 
@@ -310,6 +345,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, what_is_inflated_is_dropped);
+    tcase_add_test(tests, what_is_shared_is_cut_out_of_its_file);
     tcase_add_test(tests, more_pages_than_are_copied_at_once);
     tcase_add_test(tests, a_long_list_is_left_for_who_waits);
     tcase_add_test(tests, what_is_deflated_is_counted);
