@@ -30,7 +30,7 @@ enum {
     CLOCK_HZ = 24000000,
     COUNTING_US = 50000,
     QUIET_US = 5000,
-    SOON_MS = 5000,
+    SOON_MS = 20000,
     PERIOD = CLOCK_HZ / 200, /* 5 ms */
     PERIODS = 20,
     STORM_INTERRUPTS = 200,

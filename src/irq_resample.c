@@ -32,10 +32,13 @@ static void set_level(struct irq_line *line, bool level)
 
     (void)pthread_mutex_lock(&self->lock);
     self->level = level;
-    if (self->connected && level)
+    if (self->connected && level) {
+        /* An end before this isn't one of what is raised now, which may be an edge. */
+        self->ended_count += take(self->ended.fd);
         raise_level(self);
-    else if (self->connected)
+    } else if (self->connected) {
         irq_line_set(&self->wire, false);
+    }
     (void)pthread_mutex_unlock(&self->lock);
 }
 
@@ -44,13 +47,13 @@ static void on_ended(struct event_source *source, uint32_t events)
     struct irq_resample *self = source->context;
 
     (void)events;
-    if (!take(source->fd))
-        return;
     (void)pthread_mutex_lock(&self->lock);
-    self->ended_count++;
-    if (self->connected && self->level) {
-        self->raised_again_count++;
-        raise_level(self);
+    if (take(source->fd)) {
+        self->ended_count++;
+        if (self->connected && self->level) {
+            self->raised_again_count++;
+            raise_level(self);
+        }
     }
     (void)pthread_mutex_unlock(&self->lock);
 }
