@@ -30,6 +30,24 @@ static int dress(const struct p9_files *files, const struct p9_node *node, uint3
     return code || node->type == S_IFLNK ? code : p9_set_mode(files, node, mode);
 }
 
+/* What is made has to be found, and dressed; if that can't be, it mustn't be made. */
+static int check_making(const struct p9_files *files, const struct p9_node *directory,
+                        struct p9_text text, char name[static P9_NAME_BYTES + 1])
+{
+    int code = check_entry(files, directory, text, name);
+
+    if (code)
+        return code;
+    if (files->node_count >= files->node_limit)
+        return ENFILE;
+    int spare = fcntl(directory->fd, F_DUPFD_CLOEXEC, 0);
+
+    if (spare < 0)
+        return errno;
+    (void)close(spare);
+    return 0;
+}
+
 /* After something of a type was made: finds it, and tells its qid. */
 static int finish_making(struct p9_files *files, struct p9_node *directory, const char *name,
                          mode_t type, uint32_t mode, struct p9_owner owner, struct p9_qid *qid)
@@ -126,7 +144,7 @@ int p9_files_make_directory(struct p9_files *files, struct p9_node *directory, s
                             uint32_t mode, struct p9_owner owner, struct p9_qid *qid)
 {
     char name[P9_NAME_BYTES + 1];
-    int code = check_entry(files, directory, text, name);
+    int code = check_making(files, directory, text, name);
 
     if (code)
         return code;
@@ -140,7 +158,7 @@ int p9_files_make_link(struct p9_files *files, struct p9_node *directory, struct
 {
     char name[P9_NAME_BYTES + 1];
     char target[P9_PATH_BYTES];
-    int code = check_entry(files, directory, text, name);
+    int code = check_making(files, directory, text, name);
 
     if (code)
         return code;
@@ -160,7 +178,7 @@ int p9_files_make_node(struct p9_files *files, struct p9_node *directory, struct
 {
     char name[P9_NAME_BYTES + 1];
     mode_t type = (mode_t)mode & S_IFMT;
-    int code = check_entry(files, directory, text, name);
+    int code = check_making(files, directory, text, name);
 
     if (code)
         return code;

@@ -288,7 +288,6 @@ static bool check_run(const struct options *options, struct error *error)
     return true;
 }
 
-/* What no option says wrong by itself. */
 /* Memory that the host wouldn't take back, or not for good. */
 static bool check_balloon(const struct options *options, struct error *error)
 {
@@ -307,6 +306,7 @@ static bool check_balloon(const struct options *options, struct error *error)
     return true;
 }
 
+/* What no option says wrong by itself. */
 static bool check_together(const struct options *options, struct error *error)
 {
     if (options->bench.compare_path && !options->bench.compare_with)

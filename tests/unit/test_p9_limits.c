@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "p9_client.h"
@@ -77,6 +78,10 @@ START_TEST(the_host_runs_out_of_files)
     ck_assert_int_eq(client_walk(&client, CLIENT_ROOT, B, "dir"), EMFILE);
     ck_assert_int_eq(client_create(&client, C, "new", P9_OPEN_READ_WRITE, 0644), EMFILE);
     ck_assert(!exists("new"));
+    ck_assert_int_eq(client_mkdir(&client, C, "new", 0755), EMFILE);
+    ck_assert_int_eq(client_symlink(&client, C, "new", "dir"), EMFILE);
+    ck_assert_int_eq(client_mknod(&client, C, "new", S_IFIFO | 0644), EMFILE);
+    ck_assert(!exists("new"));
     /* Enough to make a file, and not to look for it: it doesn't stay. */
     allow_files(1);
     ck_assert_int_eq(client_create(&client, C, "new", P9_OPEN_READ_WRITE, 0644), EMFILE);
@@ -100,6 +105,8 @@ START_TEST(open_files_are_bounded)
            (code = client_open(&client, fid, P9_OPEN_READ_ONLY)) == 0)
         fid++;
     ck_assert_int_eq(code, ENFILE);
+    ck_assert_int_eq(client_mkdir(&client, CLIENT_ROOT, "new", 0755), ENFILE);
+    ck_assert(!exists("new"));
     int spare = dup(STDOUT_FILENO);
 
     ck_assert_int_ge(spare, 0);
