@@ -62,6 +62,11 @@ static int make_wide_tap(void)
     return good && shell("ip addr add 10.7.0.1/24 dev wide0 2>/dev/null; ip link set wide0 up");
 }
 
+static int make_wide_tap_and_vhost(void)
+{
+    return make_wide_tap() && shell("[ -c /dev/vhost-net ]");
+}
+
 static int inherit_tap(int flags)
 {
     if (!net_make_tap())
@@ -136,14 +141,19 @@ static int load_limited(struct running *running)
               EXPECT("=> "),           SEND("poweroff\n")},                                        \
     .needs = net_is_emulated_host
 
+/* Four queues, each with its vCPU, then one, and all again. */
+#define QUEUES(vhost)                                                                              \
+    .arguments = {LINUX("6.1", "armlet.test=netqueues armlet.channels=4,1,4 " WIDE), "-c", "4",    \
+                  "--net", "tap=wide0,queues=4,vhost=" vhost},                                     \
+    .steps = {CHANNELS("4", "4"), EXPECT("CHECK channels 1 of 4"), CHANNELS("1", "1"),             \
+              CHANNELS("4", "4"), EXPECT("CHECK warnings 0")},                                     \
+    .needs = net_is_emulated_host
+
 const struct guest_case net_link_cases[] = {
-    {.name = "net queues, 4 of a TAP, each with its vCPU, then fewer and all again",
-     .arguments = {LINUX("6.1", "armlet.test=netqueues armlet.channels=4,1,4 " WIDE), "-c", "4",
-                   "--net", "tap=wide0,queues=4,vhost=off"},
-     .steps = {CHANNELS("4", "4"), EXPECT("CHECK channels 1 of 4"), CHANNELS("1", "1"),
-               CHANNELS("4", "4"), EXPECT("CHECK warnings 0")},
-     .needs = net_is_emulated_host,
-     .prepare = make_wide_tap},
+    {.name = "net queues, 4 of a TAP", QUEUES("off"), .prepare = make_wide_tap},
+    {.name = "net queues, 4 of a TAP by vhost-net",
+     QUEUES("on"),
+     .prepare = make_wide_tap_and_vhost},
     {.name = "net by a TAP that is inherited",
      .arguments = {LINUX("6.1", "armlet.test=net " TAP), "--net", "fd=" GUEST_FD},
      .steps = FETCHES,
